@@ -1,0 +1,199 @@
+using FastNest.Amd.Commands;
+using FastNest.Amd.DeviceTable;
+using FastNest.Amd.Events;
+using FastNest.Amd.Registers;
+using FastNest.Engine;
+using FastNest.Memory;
+using FastNest.Requests;
+
+namespace FastNest.Amd;
+
+/// <summary>
+/// One AMD IOMMU: its registers, its rings in guest memory and its device table. Software drives it through
+/// <see cref="Read"/> and <see cref="Write"/>, which any thread may call; devices send requests through ports, one thread
+/// each. Whatever software puts into registers and memory becomes results and events, never an exception.
+/// </summary>
+public sealed class AmdIommu : IMmioWindow, IFrontEnd
+{
+    /// <summary>The size of the MMIO space in bytes.</summary>
+    public const int MmioSize = RegisterMap.Aperture;
+
+    private static readonly AddressRange InterruptWindow = new(0xFEE0_0000, 0xFEEF_FFFF);
+
+    private readonly Lock _mmio = new();
+    private readonly RegisterFile _registers;
+    private readonly InterruptLatch _interrupts;
+    private readonly EventLog _events;
+    private readonly PprLog _pprs;
+    private readonly DeviceFaultLatch _faults = new();
+    private readonly InvalidationQueue _invalidations = new();
+    private readonly CommandProcessor _commands;
+    private readonly ContextResolver _contexts;
+    private TranslationRegime _regime;
+
+    /// <summary>Makes an IOMMU in its reset state.</summary>
+    /// <param name="memory">The machine's memory; it must outlive the IOMMU and its ports.</param>
+    /// <param name="options">What it offers and how it interrupts; null for the defaults.</param>
+    public AmdIommu(GuestPhysicalSpace memory, AmdIommuOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        options ??= new();
+        Memory = memory;
+        Features = options.Features;
+        _registers = new(Features);
+        _interrupts = new(options.Interrupt);
+        _pprs = new(_registers);
+        _events = new(memory, _registers, Features, _interrupts);
+        _commands = new(memory, _registers, Features, _events, _invalidations, _faults, _interrupts);
+        _contexts = new(new(memory, _registers), new(Features), _registers);
+        _regime = MakeRegime();
+    }
+
+    /// <summary>The machine's memory.</summary>
+    public GuestPhysicalSpace Memory { get; }
+
+    /// <summary>What is offered to software.</summary>
+    public IommuFeatures Features { get; }
+
+    /// <summary>Commands executed since the start; illegal ones do not count.</summary>
+    public long CommandsExecuted => _commands.Executed;
+
+    TranslationRegime IFrontEnd.Regime => Volatile.Read(ref _regime);
+
+    /// <summary>Opens a port for one submitting thread.</summary>
+    /// <param name="caches">The sizes of its caches; null for the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A cache size is out of range.</exception>
+    public TranslationPort OpenPort(CacheOptions? caches = null) => new(Memory, this, _invalidations, caches ?? new());
+
+    /// <summary>Reads a register; reserved offsets, and accesses that are not 1, 2, 4 or 8 aligned bytes, read 0.</summary>
+    /// <param name="offset">Bytes from the start of the MMIO space.</param>
+    /// <param name="size">1, 2, 4 or 8.</param>
+    public ulong Read(ulong offset, int size) => _registers.Read(offset, size);
+
+    /// <summary>
+    /// Writes a register and does what follows from it before returning: commands run, and a COMPLETION_WAIT among them waits
+    /// for batches under way on other threads. Must not be called from within a batch.
+    /// </summary>
+    /// <param name="offset">Bytes from the start of the MMIO space.</param>
+    /// <param name="size">1, 2, 4 or 8.</param>
+    /// <param name="value">The low <paramref name="size"/> bytes count.</param>
+    public void Write(ulong offset, int size, ulong value)
+    {
+        lock (_mmio)
+        {
+            if (_registers.Write(offset, size, value) is { } register)
+            {
+                Follow(register.Effect);
+            }
+        }
+
+        _interrupts.Deliver();
+    }
+
+    /// <summary>
+    /// Sets a register to what a stopped machine's register held, writable or not; run bits follow, no command runs. For
+    /// snapshots, before the first port is opened.
+    /// </summary>
+    /// <param name="offset">The offset of a 64-bit register, a multiple of 8.</param>
+    /// <param name="value">All 64 bits.</param>
+    /// <returns>False, and nothing is changed, when no register is there.</returns>
+    public bool TryRestore(ulong offset, ulong value)
+    {
+        lock (_mmio)
+        {
+            if (offset >= RegisterMap.Aperture || offset % 8 != 0 || RegisterMap.At((int)offset) is not { } register)
+            {
+                return false;
+            }
+
+            _registers[register] = value;
+            UpdateRunBits();
+            Volatile.Write(ref _regime, MakeRegime());
+            return true;
+        }
+    }
+
+    /// <summary>The event that a refusal of this IOMMU gives, whether or not it is logged.</summary>
+    /// <param name="request">What was asked.</param>
+    /// <param name="fault">The answer.</param>
+    /// <returns>An event with code <see cref="EventCode.None"/> when the request was not refused.</returns>
+    public static IommuEvent Describe(in TranslationRequest request, in TranslationResult fault) =>
+        fault.Succeeded ? default : FaultEvents.Of(in request, in fault, IsMessage(in request));
+
+    TranslationContext IFrontEnd.Resolve(DeviceId device) => _contexts.Resolve(device);
+
+    void IFrontEnd.Report(in TranslationRequest request, in TranslationResult fault, in TranslationContext context)
+    {
+        IommuEvent entry = Describe(in request, in fault);
+        if (entry.Code == EventCode.IoPageFault
+            && (context.Faults == FaultPolicy.ReportNone
+                || (context.Faults == FaultPolicy.ReportFirst && !_faults.IsFirst(request.Device))))
+        {
+            return;
+        }
+
+        _events.Append(in entry);
+    }
+
+    void IFrontEnd.AfterFaults() => _interrupts.Deliver();
+
+    private static bool IsMessage(in TranslationRequest request) =>
+        !request.HasPasid && InterruptWindow.Contains(request.Iova) && request.Access == Access.Write;
+
+    private void Follow(RegisterEffect effect)
+    {
+        switch (effect)
+        {
+            case RegisterEffect.Control:
+                UpdateRunBits();
+                Volatile.Write(ref _regime, MakeRegime());
+                _commands.Run();
+                break;
+            case RegisterEffect.Translation:
+                Volatile.Write(ref _regime, MakeRegime());
+                break;
+            case RegisterEffect.Status:
+                UpdateRunBits();
+                break;
+            case RegisterEffect.CommandBase:
+                _commands.Restart();
+                break;
+            case RegisterEffect.CommandPointer:
+                _commands.ReducePointers();
+                _commands.Run();
+                break;
+            case RegisterEffect.EventBase:
+                _events.Restart();
+                break;
+            case RegisterEffect.EventPointer:
+                _events.ReducePointers();
+                break;
+            case RegisterEffect.PprBase:
+                _pprs.Restart();
+                break;
+            case RegisterEffect.PprPointer:
+                _pprs.ReducePointers();
+                break;
+        }
+    }
+
+    private void UpdateRunBits()
+    {
+        _commands.Update();
+        _events.Update();
+        _pprs.Update();
+    }
+
+    private TranslationRegime MakeRegime()
+    {
+        ulong exclusion = _registers[RegisterMap.ExclusionBase];
+        bool excludes = BaseRegister.ExEn.IsSet(exclusion) && !Features.Has(ExtendedFeature.SNPSup);
+        return new(
+            _registers.IsSet(RegisterMap.Control, ControlRegister.IommuEn),
+            InterruptWindow,
+            excludes
+                ? new(BaseRegister.Address.InPlace(exclusion), _registers[RegisterMap.ExclusionLimit] | 0xFFF)
+                : AddressRange.Empty,
+            BaseRegister.Allow.IsSet(exclusion));
+    }
+}

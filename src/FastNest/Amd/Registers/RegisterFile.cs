@@ -1,0 +1,109 @@
+using FastNest.Layouts;
+
+namespace FastNest.Amd.Registers;
+
+/// <summary>
+/// The values behind the MMIO space. Software's accesses are serialised by the caller; hardware's own changes, from
+/// whichever thread they come, are atomic per register.
+/// </summary>
+internal sealed class RegisterFile
+{
+    private readonly ulong[] _values = new ulong[RegisterMap.Aperture / sizeof(ulong)];
+    private readonly ulong[] _writable = new ulong[RegisterMap.Aperture / sizeof(ulong)];
+    private readonly ulong[] _writeOneToClear = new ulong[RegisterMap.Aperture / sizeof(ulong)];
+    private readonly ulong _segmentLimit;
+
+    public RegisterFile(IommuFeatures features)
+    {
+        foreach (Register register in RegisterMap.All)
+        {
+            if (register.Feature is { } feature && !features.Has(feature))
+            {
+                continue;
+            }
+
+            int shift = register.Offset % sizeof(ulong) * 8;
+            _values[register.Offset / sizeof(ulong)] |= register.Reset << shift;
+            _writable[register.Offset / sizeof(ulong)] |= register.Writable << shift;
+            _writeOneToClear[register.Offset / sizeof(ulong)] |= register.WriteOneToClear << shift;
+        }
+
+        _writable[RegisterMap.Control.Offset / sizeof(ulong)] = features.WritableControl();
+        _segmentLimit = features.Get(ExtendedFeature.DevTblSegSup);
+        this[RegisterMap.ExtendedFeatures] = features.ExtendedFeatures;
+        this[RegisterMap.ExtendedFeatures2] = features.ExtendedFeatures2;
+    }
+
+    /// <summary>A 64-bit register as hardware sees it.</summary>
+    public ulong this[Register register]
+    {
+        get => Volatile.Read(ref Slot(register));
+        set => Volatile.Write(ref Slot(register), value);
+    }
+
+    public bool IsSet(Register register, BitField field) => field.IsSet(this[register]);
+
+    public void Set(Register register, BitField field) => Interlocked.Or(ref Slot(register), field.Mask);
+
+    public void Clear(Register register, BitField field) => Interlocked.And(ref Slot(register), ~field.Mask);
+
+    public void Assign(Register register, BitField field, bool value)
+    {
+        if (value)
+        {
+            Set(register, field);
+        }
+        else
+        {
+            Clear(register, field);
+        }
+    }
+
+    /// <summary>What software reads: 0 for a reserved offset or an access that is not 1, 2, 4 or 8 aligned bytes (reading 53).</summary>
+    public ulong Read(ulong offset, int size)
+    {
+        if (!IsAccess(offset, size))
+        {
+            return 0;
+        }
+
+        ulong value = Volatile.Read(ref _values[offset / sizeof(ulong)]) >> (int)(offset % sizeof(ulong) * 8);
+        return size == sizeof(ulong) ? value : value & ((1UL << (size * 8)) - 1);
+    }
+
+    /// <summary>Takes a write of software; bits that it may not change stay.</summary>
+    /// <returns>The register written, null if the write had no effect.</returns>
+    public Register? Write(ulong offset, int size, ulong value)
+    {
+        if (!IsAccess(offset, size)
+            || RegisterMap.At((int)offset) is not { } register
+            || (register.LockedBy is { } run && IsSet(RegisterMap.Status, run)))
+        {
+            return null;
+        }
+
+        int shift = (int)(offset % sizeof(ulong)) * 8;
+        ulong lanes = size == sizeof(ulong) ? ulong.MaxValue : ((1UL << (size * 8)) - 1) << shift;
+        value = (value << shift) & lanes;
+        ref ulong slot = ref _values[offset / sizeof(ulong)];
+        ulong writable = _writable[offset / sizeof(ulong)] & lanes;
+        if (writable != 0)
+        {
+            // Hardware changes no bit that software may write, so nothing is lost between the read and the write.
+            ulong merged = (Volatile.Read(ref slot) & ~writable) | (value & writable);
+            Volatile.Write(ref slot, register == RegisterMap.Control ? WithLegalSegments(merged) : merged);
+        }
+
+        Interlocked.And(ref slot, ~(value & _writeOneToClear[offset / sizeof(ulong)]));
+        return register;
+    }
+
+    private static bool IsAccess(ulong offset, int size) =>
+        size is 1 or 2 or 4 or 8 && offset < RegisterMap.Aperture && offset % (ulong)size == 0;
+
+    /// <summary>More segments than are offered count as one (reading 52).</summary>
+    private ulong WithLegalSegments(ulong control) =>
+        ControlRegister.DevTblSegEn.Get(control) > _segmentLimit ? ControlRegister.DevTblSegEn.With(control, 0) : control;
+
+    private ref ulong Slot(Register register) => ref _values[register.Offset / sizeof(ulong)];
+}

@@ -1,0 +1,9 @@
+namespace FastNest.Engine;
+
+/// <summary>The addresses from first to last, both included; empty when last is below first.</summary>
+internal readonly record struct AddressRange(ulong First, ulong Last)
+{
+    public static AddressRange Empty { get; } = new(1, 0);
+
+    public bool Contains(ulong address) => address >= First && address <= Last;
+}

@@ -1,0 +1,17 @@
+namespace FastNest.Formats;
+
+/// <summary>
+/// A page-table format as a type without instances: walkers are generic over it, so that the JIT compiles one walk per
+/// format and no call is indirect. Levels count from 1 at the leaves of the smallest pages.
+/// </summary>
+internal interface IPageTableFormat
+{
+    /// <summary>The lowest address bit that indexes a table of a level.</summary>
+    static abstract int IndexShift(int level);
+
+    /// <summary>Whether a table of so many levels looks at every bit that is set in the address.</summary>
+    static abstract bool Covers(ulong address, int levels);
+
+    /// <summary>Takes apart an entry read at a level.</summary>
+    static abstract DecodedEntry Decode(ulong entry, int level);
+}
