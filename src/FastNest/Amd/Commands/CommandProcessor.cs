@@ -136,9 +136,16 @@ internal sealed class CommandProcessor
     private void InvalidatePages(in Command command)
     {
         var domain = (ushort)command.Get(CommandLayout.DomainID);
+        var pasid = (uint)command.Get(CommandLayout.Pasid);
         ulong address = command.InPlace(CommandLayout.Address);
         int shift = InvalidationRange.Shift(address, command.Has(CommandLayout.S));
-        _invalidations.Publish(shift == 64 ? Invalidation.OfDomain(domain) : Invalidation.OfPages(domain, address, shift));
+        _invalidations.Publish((command.Has(CommandLayout.GN), shift) switch
+        {
+            (false, 64) => Invalidation.OfDomain(domain),
+            (false, _) => Invalidation.OfDomain(domain, address, shift),
+            (true, 64) => Invalidation.OfPasid(domain, pasid),
+            (true, _) => Invalidation.OfPasid(domain, pasid, address, shift),
+        });
     }
 
     /// <summary>
