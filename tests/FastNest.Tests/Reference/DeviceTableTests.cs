@@ -130,6 +130,11 @@ public class DeviceTableTests
     }
 
     [Fact]
+    public void IllegalEntryNamesThePasid() => Assert.Equal(
+        new ReferenceEvent(1UL << 60 | 1UL << 55 | 1UL << 48 | 0x2345UL << 32 | 1UL << 16 | 0x310, 0x1234),
+        new Rig().Dte(Rig.V | 4).Ask(0x1_2345, 0x1237).Event);
+
+    [Fact]
     public void WithoutGtenGuestFieldsAreNotJudged()
     {
         Rig rig = new(control: Rig.On & ~(1UL << 16));
