@@ -110,6 +110,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
 
             _registers[register] = value;
             UpdateRunBits();
+            _events.Restore();
             Volatile.Write(ref _regime, MakeRegime());
             return true;
         }

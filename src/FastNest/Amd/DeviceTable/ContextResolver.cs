@@ -117,9 +117,17 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
     /// <summary>The host's bits are kept only where DTE.HAD, Control.HADUpdate and the features all say so (digest section 3).</summary>
     private MarkPolicy HostMarks(ulong control, ulong had)
     {
-        ulong allowed = had & ControlRegister.HADUpdate.Get(control);
-        return (features.Has(ExtendedFeature.HASup) && (allowed & 1) != 0 ? MarkPolicy.Accessed : MarkPolicy.None)
-            | (features.Has(ExtendedFeature.HDSup) && (allowed & 2) != 0 ? MarkPolicy.Dirty : MarkPolicy.None);
+        MarkPolicy offered = (features.Has(ExtendedFeature.HASup) ? MarkPolicy.Accessed : MarkPolicy.None)
+            | (features.Has(ExtendedFeature.HDSup) ? MarkPolicy.Dirty : MarkPolicy.None);
+        return offered & Decode(had) & Decode(ControlRegister.HADUpdate.Get(control));
+
+        // Reading 33: both fields are coded alike.
+        static MarkPolicy Decode(ulong code) => code switch
+        {
+            1 => MarkPolicy.Accessed,
+            3 => MarkPolicy.Accessed | MarkPolicy.Dirty,
+            _ => MarkPolicy.None,
+        };
     }
 
     private static MarkPolicy GuestMarks(ulong control) =>
