@@ -1,6 +1,7 @@
 using FastNest.Amd.Commands;
 using FastNest.Amd.DeviceTable;
 using FastNest.Amd.Events;
+using FastNest.Amd.Pprs;
 using FastNest.Amd.Registers;
 using FastNest.Engine;
 using FastNest.Formats;
@@ -25,6 +26,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     private readonly RegisterFile _registers;
     private readonly InterruptLatch _interrupts;
     private readonly EventLog _events;
+    private readonly DeviceMail _mail;
     private readonly PprLog _pprs;
     private readonly DeviceFaultLatch _faults = new();
     private readonly InvalidationQueue _invalidations = new();
@@ -43,9 +45,10 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
         Features = options.Features;
         _registers = new(Features);
         _interrupts = new(options.Interrupt);
-        _pprs = new(_registers);
         _events = new(memory, _registers, Features, _interrupts);
-        _commands = new(memory, _registers, Features, _events, _invalidations, _faults, _interrupts);
+        _mail = new(options.PageResponse);
+        _pprs = new(memory, _registers, _interrupts, _mail);
+        _commands = new(memory, _registers, options, _events, _invalidations, _faults, _interrupts, _mail);
         _contexts = new(memory, _registers, Features);
         _regime = MakeRegime();
     }
@@ -89,7 +92,34 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
             }
         }
 
-        _interrupts.Deliver();
+        Deliver();
+    }
+
+    /// <summary>
+    /// Takes a device's page request: it is logged, answered automatically, or reported as invalid (digest section 7.2).
+    /// Any thread may call.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The group is above 511 or the PASID above 1,048,575.</exception>
+    public void RequestPage(in PageRequest request)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)request.Group, 511u, nameof(request));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Pasid ?? 0, (1u << TranslationRequest.PasidBits) - 1, nameof(request));
+        if (!Volatile.Read(ref _regime).Enabled)
+        {
+            return;
+        }
+
+        switch (_contexts.AdmitPageRequest(in request))
+        {
+            case { Code: EventCode.None }:
+                _pprs.Append(in request);
+                break;
+            case var refusal:
+                _events.Append(in refusal);
+                break;
+        }
+
+        Deliver();
     }
 
     /// <summary>
@@ -111,6 +141,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
             _registers[register] = value;
             UpdateRunBits();
             _events.Restore();
+            _pprs.Restore();
             Volatile.Write(ref _regime, MakeRegime());
             return true;
         }
@@ -119,7 +150,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     /// <summary>The event that a refusal of this IOMMU gives, whether or not it is logged.</summary>
     /// <param name="request">What was asked.</param>
     /// <param name="fault">The answer.</param>
-    /// <returns>An event with code <see cref="EventCode.None"/> when the request was not refused.</returns>
+    /// <returns>An event with code <see cref="EventCode.None"/> when the request was not refused, or is a translation request that no event tells of.</returns>
     public static IommuEvent Describe(in TranslationRequest request, in TranslationResult fault) =>
         fault.Succeeded ? default : FaultEvents.Of(in request, in fault, IsMessage(in request));
 
@@ -129,6 +160,11 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     void IFrontEnd.Report(in TranslationRequest request, in TranslationResult fault, in TranslationContext context)
     {
         IommuEvent entry = Describe(in request, in fault);
+        if (entry.Code == EventCode.None)
+        {
+            return;
+        }
+
         if (entry.Code == EventCode.IoPageFault
             && (context.Faults == FaultPolicy.ReportNone
                 || (context.Faults == FaultPolicy.ReportFirst && !_faults.IsFirst(request.Device))))
@@ -139,10 +175,16 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
         _events.Append(in entry);
     }
 
-    void IFrontEnd.AfterFaults() => _interrupts.Deliver();
+    void IFrontEnd.AfterFaults() => Deliver();
+
+    private void Deliver()
+    {
+        _interrupts.Deliver();
+        _mail.Deliver();
+    }
 
     private static bool IsMessage(in TranslationRequest request) =>
-        !request.HasPasid && InterruptWindow.Contains(request.Iova) && request.Access == Access.Write;
+        request is { HasPasid: false, Kind: RequestKind.Untranslated, Access: Access.Write } && InterruptWindow.Contains(request.Iova);
 
     private void Follow(RegisterEffect effect)
     {

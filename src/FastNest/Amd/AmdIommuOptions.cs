@@ -1,3 +1,5 @@
+using FastNest.Amd.Pprs;
+
 namespace FastNest.Amd;
 
 /// <summary>How an IOMMU is made.</summary>
@@ -11,4 +13,16 @@ public sealed record AmdIommuOptions
     /// into the IOMMU. Null to have no interrupts.
     /// </summary>
     public Action<IommuInterrupt>? Interrupt { get; init; }
+
+    /// <summary>
+    /// Called with each answer to a page request, under the same rules as <see cref="Interrupt"/>. Null to drop them.
+    /// </summary>
+    public Action<PageResponse>? PageResponse { get; init; }
+
+    /// <summary>
+    /// Called for each INVALIDATE_IOTLB_PAGES, before any later command: the device's own cache must have dropped the range
+    /// when this returns true; false reports that the device did not answer in time. The registers are locked meanwhile:
+    /// it must not write to them. Null for devices without a cache.
+    /// </summary>
+    public Func<DeviceTlbInvalidation, bool>? InvalidateDeviceTlb { get; init; }
 }

@@ -1,5 +1,6 @@
 using FastNest.Amd.Registers;
 using FastNest.Layouts;
+using FastNest.Requests;
 
 namespace FastNest.Amd;
 
@@ -15,15 +16,30 @@ public sealed record IommuFeatures(
     ulong ExtendedFeatures, ulong ExtendedFeatures2 = 0, bool IrtCacheDisable = false, bool GuestBufferTranslation = false)
 {
     /// <summary>
-    /// Everything that this version models: INVALIDATE_IOMMU_ALL, prefetch, hardware event registers, six host levels, eight
-    /// device table segments.
+    /// Everything that this version models: six host and five guest levels, three GCR3 levels at guest physical addresses,
+    /// 20-bit PASIDs, Accessed and Dirty bits of both stages, page requests, eight device table segments, prefetch,
+    /// INVALIDATE_IOMMU_ALL and the hardware event registers.
     /// </summary>
     public static IommuFeatures Built { get; } = new(
         ExtendedFeature.PreFSup.Mask
+        | ExtendedFeature.PPRSup.Mask
+        | ExtendedFeature.NXSup.Mask
+        | ExtendedFeature.GTSup.Mask
         | ExtendedFeature.IASup.Mask
         | ExtendedFeature.HESup.Mask
         | ExtendedFeature.HATS.Of(2)
-        | ExtendedFeature.DevTblSegSup.Of(3));
+        | ExtendedFeature.GATS.Of(1)
+        | ExtendedFeature.GLXSup.Of(2)
+        | ExtendedFeature.PASmax.Of(TranslationRequest.PasidBits - 1)
+        | ExtendedFeature.USSup.Mask
+        | ExtendedFeature.DevTblSegSup.Of(3)
+        | ExtendedFeature.PprAutoRspSup.Mask
+        | ExtendedFeature.GIoSup.Mask
+        | ExtendedFeature.HASup.Mask
+        | ExtendedFeature.HDSup.Mask
+        | ExtendedFeature.GDUpdateDisSup.Mask
+        | ExtendedFeature.GAUpdateDisSup.Mask,
+        ExtendedFeature.GCR3TRPModeSup.Of(1));
 
     internal ulong Get(BitField feature) => feature.Get(feature.Word == 0 ? ExtendedFeatures : ExtendedFeatures2);
 

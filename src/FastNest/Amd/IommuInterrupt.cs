@@ -12,4 +12,7 @@ public enum IommuInterrupt
 
     /// <summary>A COMPLETION_WAIT command that asked for it is done.</summary>
     CompletionWait = 2,
+
+    /// <summary>The PPR log has a new entry, or overflowed.</summary>
+    PprLog = 4,
 }

@@ -44,7 +44,7 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostS
             return false;
         }
 
-        for (int attempt = 1; ; attempt++)
+        for (int attempt = 1; ; attempt++, need = request.Access)
         {
             bool known = tables.TryGet(guest.Tag, address, out CachedTable start);
             if (!known)
@@ -62,23 +62,8 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostS
 
             Access granted = Granted(in guest, in request, leaf.Rights);
             ulong intermediate = leaf.At(address);
-            Access hostNeed = (need & ~granted) == 0 ? need : Access.None;
-            if (!host.TryLocate(in space, intermediate, hostNeed, out WalkLeaf final, out fault))
+            if (!TryFinal(in space, in request, intermediate, granted, ref need, out WalkLeaf final, out fault))
             {
-                fault = fault with { Attempted = need };
-                return false;
-            }
-
-            // Reading 31: the guest's own denial comes first.
-            if ((need & ~granted) != 0)
-            {
-                fault = new(FaultReason.PermissionDenied, TranslationStage.Guest, address, need);
-                return false;
-            }
-
-            if ((need & ~(final.Rights & space.Permissions)) != 0)
-            {
-                fault = new(FaultReason.PermissionDenied, TranslationStage.Host, intermediate, need);
                 return false;
             }
 
@@ -108,6 +93,53 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostS
             page = new(output, (byte)shift, leaf.Rights & final.Rights, withheld);
             return true;
         }
+    }
+
+    /// <summary>
+    /// Takes the guest's page through the second stage and judges permission, the guest's before the host's (reading 31). A
+    /// device's translation request is content with a part of what it asked for.
+    /// </summary>
+    private bool TryFinal(
+        in HostSpace space,
+        in TranslationRequest request,
+        ulong intermediate,
+        Access granted,
+        ref Access need,
+        out WalkLeaf final,
+        out WalkFault fault)
+    {
+        bool partial = request.Kind == RequestKind.Translation;
+        Access asked = partial ? need & granted : (need & ~granted) == 0 ? need : Access.None;
+        if (!host.TryLocate(in space, intermediate, asked, out final, out fault))
+        {
+            fault = fault with { Attempted = request.Access };
+            return false;
+        }
+
+        Access permitted = final.Rights & space.Permissions & Access.All;
+        if (partial)
+        {
+            need = asked & permitted;
+            if (need != asked && need != Access.None && !host.TryLocate(in space, intermediate, need, out final, out fault))
+            {
+                return false;
+            }
+        }
+
+        Access offered = granted & permitted;
+        if (partial ? (granted & Access.All) == 0 : (need & ~granted) != 0)
+        {
+            fault = new(FaultReason.PermissionDenied, TranslationStage.Guest, request.Iova, request.Access);
+            return false;
+        }
+
+        if (partial ? offered == Access.None : (need & ~permitted) != 0)
+        {
+            fault = new(FaultReason.PermissionDenied, TranslationStage.Host, intermediate, request.Access);
+            return false;
+        }
+
+        return true;
     }
 
     /// <summary>What the rights of a page mean for a request: readings 10 and 24.</summary>

@@ -33,6 +33,19 @@ internal sealed class HostStage<THost>(GuestPhysicalSpace memory, PageCache page
         return TryWalk(in space, address, need, pages, out leaf, out fault);
     }
 
+    /// <summary>Walks the tables for as much of what is asked as they and the context permit.</summary>
+    public bool TryOffer(in HostSpace space, ulong address, Access asked, PageCache keep, out WalkLeaf leaf, out WalkFault fault)
+    {
+        if (!TryWalk(in space, address, asked, keep, out leaf, out fault))
+        {
+            return false;
+        }
+
+        // Nothing was marked if a part of what was asked is not permitted: then once more for the rest.
+        Access permitted = asked & leaf.Rights & space.Permissions;
+        return permitted == asked || permitted == Access.None || TryWalk(in space, address, permitted, keep, out leaf, out fault);
+    }
+
     /// <summary>Walks the tables, keeping the page in a cache of the caller's choice, or in none.</summary>
     public bool TryWalk(in HostSpace space, ulong address, Access need, PageCache keep, out WalkLeaf leaf, out WalkFault fault)
     {

@@ -30,6 +30,9 @@ internal struct TranslationContext
     /// <summary>Whether the exclusion range holds for this device.</summary>
     public bool Excludable;
 
+    /// <summary>Whether the device may send ATS requests.</summary>
+    public bool AllowsAts;
+
     /// <summary>The domain whose tables are used.</summary>
     public ushort Domain;
 

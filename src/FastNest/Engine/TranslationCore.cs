@@ -14,4 +14,7 @@ internal abstract class TranslationCore
     public abstract void CatchUp();
 
     public abstract void Translate(ReadOnlySpan<TranslationRequest> requests, Span<TranslationResult> results);
+
+    /// <summary>Translates for one requester, whose context is looked up once.</summary>
+    public abstract void Translate(in Requester requester, ReadOnlySpan<ulong> iovas, Access access, Span<TranslationResult> results);
 }

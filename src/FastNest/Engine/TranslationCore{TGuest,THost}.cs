@@ -87,6 +87,30 @@ internal sealed class TranslationCore<TGuest, THost> : TranslationCore
         }
     }
 
+    public override void Translate(in Requester requester, ReadOnlySpan<ulong> iovas, Access access, Span<TranslationResult> results)
+    {
+        TranslationRegime regime = _frontEnd.Regime;
+        TranslationRequest request = requester.Request(0, access);
+        if (!regime.Enabled)
+        {
+            for (int i = 0; i < iovas.Length; i++)
+            {
+                results[i] = TranslationResult.Success(iovas[i], 64, Access.All, 0);
+            }
+
+            return;
+        }
+
+        ref readonly TranslationContext context = ref Context(in request);
+        for (int i = 0; i < iovas.Length; i++)
+        {
+            request = request with { Iova = iovas[i] };
+            results[i] = !request.HasPasid && regime.MessageWindow.Contains(iovas[i])
+                ? Message(in request)
+                : Translate(in request, in context, regime);
+        }
+    }
+
     private TranslationResult Translate(in TranslationRequest request, TranslationRegime regime)
     {
         if (!regime.Enabled)
@@ -94,12 +118,21 @@ internal sealed class TranslationCore<TGuest, THost> : TranslationCore
             return TranslationResult.Success(request.Iova, 64, Access.All, 0);
         }
 
-        if (!request.HasPasid && regime.MessageWindow.Contains(request.Iova))
+        if (!request.HasPasid && request.Kind != RequestKind.Translated && regime.MessageWindow.Contains(request.Iova))
         {
             return Message(in request);
         }
 
-        ref readonly TranslationContext context = ref Context(in request);
+        return Translate(in request, in Context(in request), regime);
+    }
+
+    private TranslationResult Translate(in TranslationRequest request, in TranslationContext context, TranslationRegime regime)
+    {
+        if (request.Kind != RequestKind.Untranslated && !TryAdmit(in request, in context, out TranslationResult ats))
+        {
+            return ats;
+        }
+
         if (context.Mode == ContextMode.PassThrough)
         {
             return TranslationResult.Success(request.Iova, 64, Access.All, 0);
@@ -123,9 +156,34 @@ internal sealed class TranslationCore<TGuest, THost> : TranslationCore
         };
     }
 
+    /// <summary>Settles ATS requests that need no tables; false when the answer is final.</summary>
+    private bool TryAdmit(in TranslationRequest request, in TranslationContext context, out TranslationResult answer)
+    {
+        if (context.Mode == ContextMode.Refused && context.IsMalformed)
+        {
+            answer = Refuse(in request, in context);
+            return false;
+        }
+
+        if (!context.AllowsAts)
+        {
+            WalkFault forbidden = new(FaultReason.AtsForbidden, TranslationStage.None, request.Iova, request.Access);
+            answer = Refuse(in request, in context, in forbidden);
+            return false;
+        }
+
+        answer = TranslationResult.Success(request.Iova, 64, Access.All, context.Domain);
+        return request.Kind == RequestKind.Translation;
+    }
+
     private TranslationResult Host(in TranslationRequest request, in TranslationContext context)
     {
         ref readonly HostSpace space = ref context.Host;
+        if (request.Kind == RequestKind.Translation)
+        {
+            return HostForDevice(in request, in context);
+        }
+
         if (space.Levels != 0 && _iotlb.TryGet(space.Tag, request.Iova, out CachedPage page) && page.Grants(request.Access))
         {
             WalkLeaf cached = new(page.Output, page.Shift, page.Rights);
@@ -137,6 +195,27 @@ internal sealed class TranslationCore<TGuest, THost> : TranslationCore
         return space.Levels == 0 || _host.TryWalk(in space, request.Iova, request.Access, _iotlb, out leaf, out fault)
             ? Grant(in request, in context, in leaf)
             : Refuse(in request, in context, in fault);
+    }
+
+    /// <summary>Answers an ATS translation request: what is permitted, even where it is less than was asked (reading 78).</summary>
+    private TranslationResult HostForDevice(in TranslationRequest request, in TranslationContext context)
+    {
+        ref readonly HostSpace space = ref context.Host;
+        WalkLeaf leaf = new(0, 64, StageRights.All);
+        WalkFault fault = default;
+        if (space.Levels != 0 && !_host.TryOffer(in space, request.Iova, request.Access, _iotlb, out leaf, out fault))
+        {
+            return Refuse(in request, in context, in fault);
+        }
+
+        Access permissions = leaf.Rights & ~leaf.Withheld & space.Permissions & Access.All;
+        if (permissions != Access.None)
+        {
+            return TranslationResult.Success(leaf.At(request.Iova), leaf.Shift, permissions, context.Domain);
+        }
+
+        fault = new(FaultReason.PermissionDenied, TranslationStage.Host, request.Iova, request.Access);
+        return Refuse(in request, in context, in fault);
     }
 
     private TranslationResult Grant(in TranslationRequest request, in TranslationContext context, in WalkLeaf leaf)
@@ -156,6 +235,7 @@ internal sealed class TranslationCore<TGuest, THost> : TranslationCore
         ref readonly GuestSpace guest = ref context.Guest;
         Access need = (request.Access & Access.ReadWrite) | (request.Access.HasFlag(Access.Execute) ? Access.Read : Access.None);
         if (!_iotlb.TryGet(guest.Tag, request.Iova, out CachedPage page)
+            || request.Kind == RequestKind.Translation
             || !page.Grants(need)
             || (request.Access & ~Permissions(in request, in context, in page)) != 0)
         {
@@ -173,7 +253,9 @@ internal sealed class TranslationCore<TGuest, THost> : TranslationCore
         }
 
         WalkLeaf leaf = new(page.Output, page.Shift, page.Rights);
-        return TranslationResult.Success(leaf.At(request.Iova), page.Shift, Permissions(in request, in context, in page), context.Domain);
+        Access permissions = Permissions(in request, in context, in page);
+        permissions &= request.Kind == RequestKind.Translation ? ~page.Withheld : Access.All;
+        return TranslationResult.Success(leaf.At(request.Iova), page.Shift, permissions, context.Domain);
     }
 
     private static Access Permissions(in TranslationRequest request, in TranslationContext context, in CachedPage page) =>
@@ -182,7 +264,7 @@ internal sealed class TranslationCore<TGuest, THost> : TranslationCore
     private TranslationResult Message(in TranslationRequest request)
     {
         var context = default(TranslationContext);
-        if (request.Access != Access.Write)
+        if (request.Access != Access.Write || request.Kind == RequestKind.Translation)
         {
             WalkFault read = new(FaultReason.MessageWindowRead, TranslationStage.None, request.Iova, request.Access);
             return Refuse(in request, in context, in read);

@@ -61,14 +61,14 @@ public sealed unsafe partial class GuestPhysicalSpace
             ulong at = address + (ulong)done;
             Span<byte> piece = destination.Slice(done, PieceLength(at, destination.Length - done));
             ReadSection section = _guests.Enter();
-            byte* host = Map.Resolve(at);
-            if (host is not null)
+            Span<byte> memory = PageAt(at);
+            if (!memory.IsEmpty)
             {
-                new ReadOnlySpan<byte>(host, piece.Length).CopyTo(piece);
+                memory[..piece.Length].CopyTo(piece);
             }
 
             section.Leave();
-            if (host is null && !ReadWindow(at, piece, out MemoryStatus status))
+            if (memory.IsEmpty && !ReadWindow(at, piece, out MemoryStatus status))
             {
                 return status;
             }
@@ -91,14 +91,14 @@ public sealed unsafe partial class GuestPhysicalSpace
             ulong at = address + (ulong)done;
             ReadOnlySpan<byte> piece = source.Slice(done, PieceLength(at, source.Length - done));
             ReadSection section = _guests.Enter();
-            byte* host = Map.Resolve(at);
-            if (host is not null)
+            Span<byte> memory = PageAt(at);
+            if (!memory.IsEmpty)
             {
-                piece.CopyTo(new Span<byte>(host, piece.Length));
+                piece.CopyTo(memory);
             }
 
             section.Leave();
-            if (host is null && !WriteWindow(at, piece, out MemoryStatus status))
+            if (memory.IsEmpty && !WriteWindow(at, piece, out MemoryStatus status))
             {
                 return status;
             }
@@ -108,6 +108,9 @@ public sealed unsafe partial class GuestPhysicalSpace
 
         return MemoryStatus.Ok;
     }
+
+    /// <summary>Enters a section for several accesses of a caller that holds none of its own.</summary>
+    internal SharedSection EnterShared() => new(_guests.Enter());
 
     // The Try forms are for callers inside a read section; they take none themselves.
 
@@ -147,6 +150,13 @@ public sealed unsafe partial class GuestPhysicalSpace
 
         seen = Interlocked.CompareExchange(ref *(ulong*)host, desired, expected);
         return true;
+    }
+
+    /// <summary>The memory from an address to the end of its page; empty where there is none.</summary>
+    internal Span<byte> PageAt(ulong address)
+    {
+        byte* host = Map.Resolve(address);
+        return host is null ? [] : new(host, (int)(PageSize - (address & (PageSize - 1))));
     }
 
     private static int PieceLength(ulong address, int remaining) =>

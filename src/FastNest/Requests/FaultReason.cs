@@ -59,4 +59,7 @@ public enum FaultReason : byte
 
     /// <summary>An interrupt message of a device that may not send any.</summary>
     MessageBlocked,
+
+    /// <summary>An ATS request of a device that may not send any.</summary>
+    AtsForbidden,
 }

@@ -1,4 +1,5 @@
 using FastNest.Amd.Events;
+using FastNest.Amd.Pprs;
 using FastNest.Amd.Registers;
 using FastNest.Engine;
 using FastNest.Memory;
@@ -19,6 +20,8 @@ internal sealed class CommandProcessor
     private readonly InvalidationQueue _invalidations;
     private readonly DeviceFaultLatch _faults;
     private readonly InterruptLatch _interrupts;
+    private readonly DeviceMail _mail;
+    private readonly Func<DeviceTlbInvalidation, bool>? _deviceTlbs;
     private readonly CommandRules _rules;
     private readonly bool _boundsStores;
     private RingGeometry _ring;
@@ -27,20 +30,23 @@ internal sealed class CommandProcessor
     public CommandProcessor(
         GuestPhysicalSpace memory,
         RegisterFile registers,
-        IommuFeatures features,
+        AmdIommuOptions options,
         EventLog events,
         InvalidationQueue invalidations,
         DeviceFaultLatch faults,
-        InterruptLatch interrupts)
+        InterruptLatch interrupts,
+        DeviceMail mail)
     {
+        _mail = mail;
+        _deviceTlbs = options.InvalidateDeviceTlb;
         _memory = memory;
         _registers = registers;
         _events = events;
         _invalidations = invalidations;
         _faults = faults;
         _interrupts = interrupts;
-        _rules = new(features);
-        _boundsStores = features.Has(ExtendedFeature.SNPSup);
+        _rules = new(options.Features);
+        _boundsStores = options.Features.Has(ExtendedFeature.SNPSup);
     }
 
     /// <summary>Commands executed since the start, legal ones only.</summary>
@@ -98,7 +104,7 @@ internal sealed class CommandProcessor
             return Stop(EventCode.CommandHardwareError, EventLayout.HardwareType.Of(FaultEvents.MasterAbort), address);
         }
 
-        return _rules.IsLegal(in command) ? Execute(in command) : Stop(EventCode.IllegalCommandError, 0, address);
+        return _rules.IsLegal(in command) ? Execute(in command, address) : Stop(EventCode.IllegalCommandError, 0, address);
     }
 
     private bool TryFetch(ulong address, out Command command)
@@ -109,7 +115,7 @@ internal sealed class CommandProcessor
         return fetched;
     }
 
-    private bool Execute(in Command command)
+    private bool Execute(in Command command, ulong address)
     {
         switch (command.Opcode)
         {
@@ -127,8 +133,18 @@ internal sealed class CommandProcessor
                 _faults.ForgetAll();
                 _invalidations.Publish(Invalidation.All);
                 break;
+            case Opcode.InvalidateIotlbPages:
+                InvalidateDevice(in command, address);
+                break;
+            case Opcode.CompletePprRequest:
+                _mail.Post(new(
+                    new DeviceId((uint)command.Get(CommandLayout.DeviceID)),
+                    command.Has(CommandLayout.GN) ? (uint)command.Get(CommandLayout.PasidAt32) : null,
+                    (int)command.Get(CommandLayout.CompletionTag),
+                    (int)command.Get(CommandLayout.ResponseCode)));
+                break;
             default:
-                // Nothing is cached of interrupt tables, no device holds an IOTLB, and a prefetch is a hint (reading 60).
+                // Nothing is cached of interrupt tables, and a prefetch is a hint.
                 break;
         }
 
@@ -148,6 +164,23 @@ internal sealed class CommandProcessor
             (true, 64) => Invalidation.OfPasid(domain, pasid),
             (true, _) => Invalidation.OfPasid(domain, pasid, address, shift),
         });
+    }
+
+    /// <summary>Reading 60: a device that does not answer is reported, and the ring goes on.</summary>
+    private void InvalidateDevice(in Command command, ulong commandAddress)
+    {
+        ulong pasid = command.Get(CommandLayout.IotlbPasid19To16) << 16
+            | command.Get(CommandLayout.IotlbPasid15To8) << 8
+            | command.Get(CommandLayout.IotlbPasid7To0);
+        var device = new DeviceId((uint)command.Get(CommandLayout.DeviceID));
+        ulong address = command.InPlace(CommandLayout.Address);
+        int shift = InvalidationRange.Shift(address, command.Has(CommandLayout.S));
+        address = shift == 64 ? 0 : address & ~((1UL << shift) - 1);
+        if (_deviceTlbs?.Invoke(new(device, command.Has(CommandLayout.GN) ? (uint)pasid : null, address, shift)) == false)
+        {
+            _events.Append(new IommuEvent(
+                EventLayout.Code.Of((ulong)EventCode.IotlbInvTimeout) | EventLayout.DeviceID.Of(device.Value), commandAddress));
+        }
     }
 
     /// <summary>

@@ -1,3 +1,5 @@
+using FastNest.Amd.Events;
+using FastNest.Amd.Pprs;
 using FastNest.Amd.Registers;
 using FastNest.Engine;
 using FastNest.Formats;
@@ -33,6 +35,36 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
         }
     }
 
+    /// <summary>Whether a device may ask for pages (reading 80); an event without a code when it may.</summary>
+    public IommuEvent AdmitPageRequest(in PageRequest request)
+    {
+        using SharedSection section = memory.EnterShared();
+        DteLookup lookup = _table.Read(request.Device, out DteValue dte, out ulong address);
+        ulong control = registers[RegisterMap.Control];
+        bool guest = dte.Has(Dte.GV) && ControlRegister.GTEn.IsSet(control);
+        FaultReason reason = lookup switch
+        {
+            DteLookup.OutOfRange => FaultReason.DeviceOutOfRange,
+            DteLookup.Unreadable => FaultReason.ContextUnreadable,
+            _ => dte.Has(Dte.V) ? _rules.CheckMemory(in dte, guest) : FaultReason.None,
+        };
+        if (reason != FaultReason.None)
+        {
+            TranslationRequest asked = request.Pasid is { } pasid
+                ? new(request.Device, pasid, request.Address, request.Access, request.Privileged)
+                : new(request.Device, request.Address, request.Access);
+            ulong about = reason == FaultReason.ContextUnreadable ? address : request.Address;
+            TranslationResult fault = TranslationResult.Fault(reason, about, request.Access);
+            return FaultEvents.Of(in asked, in fault, isMessage: false);
+        }
+
+        bool admitted = features.Has(ExtendedFeature.PPRSup) && ControlRegister.PprEn.IsSet(control)
+            && dte.Has(Dte.V) && dte.Has(Dte.PPR);
+        return admitted
+            ? default
+            : new(PprLayout.Word0(in request, (ulong)EventCode.InvalidPprRequest), PprLayout.Address.InPlace(request.Address));
+    }
+
     private TranslationContext ResolveMemory(in TranslationRequest request, in DteValue dte, ContextBuilder builder)
     {
         if (!dte.Has(Dte.V))
@@ -53,6 +85,7 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
             Mode = ContextMode.Host,
             Domain = (ushort)dte.Get(Dte.DomainID),
             Excludable = dte.Has(Dte.EX),
+            AllowsAts = dte.Has(Dte.I),
             Faults = dte.Has(Dte.SA) ? FaultPolicy.ReportNone : dte.Has(Dte.SE) ? FaultPolicy.ReportFirst : FaultPolicy.ReportAll,
         };
         context.Host = new()

@@ -8,15 +8,22 @@ internal static class FaultEvents
     public const ulong MasterAbort = 1;
 
     private const ulong WindowRead = 0;
+    private const ulong TranslatedForbidden = 1;
     private const ulong WindowWriteBlocked = 4;
+    private const ulong TranslationForbidden = 5;
 
     /// <param name="request">What was asked.</param>
     /// <param name="fault">The refusal.</param>
     /// <param name="isMessage">Whether the request was an interrupt message.</param>
     public static IommuEvent Of(in TranslationRequest request, in TranslationResult fault, bool isMessage)
     {
+        if (request.Kind == RequestKind.Translation && !IsLogged(fault.Reason))
+        {
+            return default;
+        }
+
         ulong common = EventLayout.DeviceID.Of(request.Device.Value) | EventLayout.I.Of(isMessage ? 1UL : 0)
-            | (fault.Attempted.HasFlag(Access.Write) ? EventLayout.RW.Mask : 0);
+            | (fault.Attempted.HasFlag(Access.Write) ? EventLayout.RW.Mask : 0) | Transaction(in request);
         return fault.Reason switch
         {
             FaultReason.ContextUnreadable => new(
@@ -31,10 +38,19 @@ internal static class FaultEvents
                 common | Code(EventCode.PageTabHardwareError) | EventLayout.HardwareType.Of(MasterAbort) | Owner(in request, in fault),
                 fault.Address),
             FaultReason.MessageWindowRead => InvalidRequest(in request, in fault, WindowRead),
+            FaultReason.AtsForbidden => InvalidRequest(
+                in request, in fault, request.Kind == RequestKind.Translated ? TranslatedForbidden : TranslationForbidden),
             FaultReason.MessageBlocked => InvalidRequest(in request, in fault, WindowWriteBlocked),
             _ => PageFault(common, in request, in fault),
         };
     }
+
+    /// <summary>A device that asks for a translation is told of a page fault, and nobody else is (digest section 5.2).</summary>
+    private static bool IsLogged(FaultReason reason) => reason is FaultReason.ContextUnreadable or FaultReason.ContextReservedBit
+        or FaultReason.ContextEncoding or FaultReason.TableUnreadable or FaultReason.AtsForbidden;
+
+    private static ulong Transaction(in TranslationRequest request) =>
+        request.Kind == RequestKind.Translation ? EventLayout.TR.Mask : 0;
 
     private static IommuEvent PageFault(ulong common, in TranslationRequest request, in TranslationResult fault)
     {
@@ -51,7 +67,8 @@ internal static class FaultEvents
     }
 
     private static IommuEvent InvalidRequest(in TranslationRequest request, in TranslationResult fault, ulong type) => new(
-        Code(EventCode.InvalidDeviceRequest) | EventLayout.DeviceID.Of(request.Device.Value) | EventLayout.RequestType.Of(type),
+        Code(EventCode.InvalidDeviceRequest) | EventLayout.DeviceID.Of(request.Device.Value) | EventLayout.RequestType.Of(type)
+            | Transaction(in request),
         fault.Address);
 
     /// <summary>Reading 28: the domain, or for the guest's stage the PASID.</summary>

@@ -60,6 +60,9 @@ internal static class RegisterMap
     public static readonly Register PprTail = new(
         "PPRLogTail", 0x2038, 8, 0, Pointer, 0, PprPointer, ExtendedFeature.PPRSup, StatusRegister.PprLogRun);
 
+    public static readonly Register PprAutoResponse = new(
+        "PPRLogAutoResponse", 0x2080, 8, 0, 0x1F, 0, None, ExtendedFeature.PprAutoRspSup);
+
     /// <summary>Every row, by ascending offset.</summary>
     public static readonly Register[] All =
     [
@@ -95,7 +98,7 @@ internal static class RegisterMap
         new("PPRLogBTail", 0x2058, 8, 0, Pointer, 0, None, ExtendedFeature.DualPprLogSup),
         new("EventLogBHead", 0x2070, 8, 0, Pointer, 0, None, ExtendedFeature.DualEventLogSup),
         new("EventLogBTail", 0x2078, 8, 0, Pointer, 0, None, ExtendedFeature.DualEventLogSup),
-        new("PPRLogAutoResponse", 0x2080, 8, 0, 0x1F, 0, None, ExtendedFeature.PprAutoRspSup),
+        PprAutoResponse,
         new("PPRLogOverflowEarly", 0x2088, 8, 0, EarlyOverflow, 0, None, ExtendedFeature.PprOvrflwEarlySup),
         new("PPRLogBOverflowEarly", 0x2090, 8, 0, EarlyOverflow, 0, None, ExtendedFeature.PprOvrflwEarlySup),
     ];
