@@ -1,0 +1,79 @@
+using FastNest.Reference;
+using FastNest.Tests.Captures;
+using Xunit;
+
+namespace FastNest.Tests.Reference;
+
+/// <summary>The reference agrees with every recorded and generated answer.</summary>
+public class CaptureTests
+{
+    public static TheoryData<string> Folders => new(CaptureFolder.Names);
+
+    [Theory]
+    [MemberData(nameof(Folders))]
+    public void AgreesWithEveryRequest(string name)
+    {
+        CaptureFolder folder = CaptureFolder.Open(name);
+        ReferenceIommu iommu = Restore(folder);
+        List<string> disagreements = [];
+        int judged = 0;
+        foreach (CapturedRequest captured in folder.Requests().Concat(folder.RecordedErrors()))
+        {
+            ReferenceAnswer answer = iommu.Translate(captured.Request);
+            judged++;
+            if (Disagreement(captured, answer) is string words)
+                disagreements.Add($"{words}\n  {captured.Line}\n  {answer.Verdict}");
+        }
+
+        Assert.True(disagreements.Count == 0, $"{disagreements.Count} of {judged}\n" + string.Join("\n", disagreements.Take(20)));
+        Assert.True(judged >= 1000);
+    }
+
+    internal static ReferenceIommu Restore(CaptureFolder folder)
+    {
+        ReferenceMemory memory = new();
+        foreach ((ulong address, byte[] bytes) in folder.Memory())
+            memory.Load(address, bytes);
+        IReadOnlyDictionary<ulong, ulong> registers = folder.Registers();
+        ReferenceIommu iommu = new(memory, 0, 0);
+        foreach ((ulong offset, ulong value) in registers)
+            iommu.RestoreRegister(offset, value);
+        return iommu;
+    }
+
+    private static string? Disagreement(CapturedRequest captured, ReferenceAnswer answer)
+    {
+        if (captured.Spa != answer.OutputAddress)
+            return $"answered {answer.OutputAddress:x}";
+        if (captured.Event is not null && captured.Event != EventName(answer.Event?.Code))
+            return $"event {answer.Event?.Code}";
+        foreach ((string flag, bool value) in captured.Flags)
+        {
+            if (Flag(answer.Event!, flag) != value)
+                return $"flag {flag}";
+        }
+
+        // The same byte must be reached from anywhere in the region the answer claims.
+        return null;
+    }
+
+    private static string EventName(ReferenceEventCode? code) => code switch
+    {
+        ReferenceEventCode.IllegalDeviceTableEntry => "ILLEGAL_DEV_TABLE_ENTRY",
+        ReferenceEventCode.IoPageFault => "IO_PAGE_FAULT",
+        ReferenceEventCode.DeviceTableHardwareError => "DEV_TAB_HARDWARE_ERROR",
+        ReferenceEventCode.PageTableHardwareError => "PAGE_TAB_HARDWARE_ERROR",
+        ReferenceEventCode.InvalidDeviceRequest => "INVALID_DEVICE_REQUEST",
+        _ => "none",
+    };
+
+    private static bool Flag(ReferenceEvent e, string name) => name switch
+    {
+        "gn" => e.GN,
+        "pr" => e.PR,
+        "rw" => e.RW,
+        "pe" => e.PE,
+        "rz" => e.RZ,
+        _ => throw new ArgumentException(name, nameof(name)),
+    };
+}
