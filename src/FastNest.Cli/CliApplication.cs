@@ -1,0 +1,49 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using FastNest.Cli.Captures;
+using FastNest.Cli.Commands;
+using FastNest.Cli.Output;
+
+namespace FastNest.Cli;
+
+/// <summary>The tool as a function of its arguments.</summary>
+internal static class CliApplication
+{
+    /// <summary>Runs a command line.</summary>
+    /// <param name="args">The arguments after the tool's name.</param>
+    /// <param name="output">Receives results.</param>
+    /// <param name="error">Receives one line when the input is bad.</param>
+    /// <returns>The exit code.</returns>
+    public static int Run(string[] args, TextWriter output, TextWriter error)
+    {
+        var terminal = new Terminal(output);
+        // Not a RootCommand: that would take the name of the file in which it runs.
+        var root = new Command("fastnest", "An AMD IOMMU in software: replays captures of real guests and explains translations.")
+        {
+            new HelpOption { Recursive = true },
+            new VersionOption(),
+            ReplayCommand.Make(terminal),
+            ExplainCommand.Make(terminal),
+        };
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0 && parsed.Action is not { ClearsParseErrors: true })
+        {
+            return Refuse(error, parsed.Errors[0].Message);
+        }
+
+        try
+        {
+            return parsed.Invoke(new() { Output = output, Error = error, EnableDefaultExceptionHandler = false });
+        }
+        catch (CaptureException exception)
+        {
+            return Refuse(error, exception.Message);
+        }
+    }
+
+    private static int Refuse(TextWriter error, string problem)
+    {
+        error.WriteLine("fastnest: " + problem.ReplaceLineEndings(" "));
+        return ExitCode.BadInput;
+    }
+}

@@ -1,0 +1,114 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using FastNest.Cli.Captures;
+using FastNest.Cli.Output;
+using FastNest.Cli.Replays;
+using FastNest.Cli.Strategies;
+
+namespace FastNest.Cli.Commands;
+
+/// <summary><c>fastnest replay</c>: does the engine answer as the recorded machine should have?</summary>
+internal static class ReplayCommand
+{
+    private const string EveryStrategy = "all";
+
+    public static Command Make(Terminal terminal)
+    {
+        Argument<string?> folder = Arguments.Folder("The folder of a capture; without it, the one that comes with the tool.", ArgumentArity.ZeroOrOne);
+        var strategy = new Option<IReadOnlyList<Strategy>?>("--strategy")
+        {
+            Arity = ArgumentArity.ExactlyOne,
+            HelpName = $"{string.Join('|', Strategy.All.Select(known => known.Name))}|{EveryStrategy}",
+            Description = "How the engine walks; without it, in every way.",
+            CustomParser = ParseStrategy,
+        };
+        var repeat = new Option<int?>("--repeat")
+        {
+            HelpName = "N",
+            Description = "Timed rounds over all requests; without it, as many as a stable median needs.",
+            CustomParser = ParseRepeat,
+        };
+        var driver = new Option<bool>("--driver") { Description = "Replay the driver's register accesses and commands instead." };
+        Option<bool> json = Options.Json();
+        var command = new Command("replay", "Puts recorded requests through the engine and the reference and compares the answers.")
+        {
+            folder, strategy, repeat, driver, json,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(driver) && (result.GetResult(repeat) is not null || result.GetResult(strategy) is not null))
+            {
+                result.AddError("--driver: expected without --strategy and --repeat, a driver replay translates nothing");
+            }
+        });
+        command.SetAction(parsed =>
+        {
+            var capture = CaptureFolder.Open(parsed.GetValue(folder));
+            return parsed.GetValue(driver)
+                ? Driver(terminal, capture, parsed.GetValue(json))
+                : Requests(terminal, capture, parsed.GetValue(strategy) ?? Strategy.All, parsed.GetValue(repeat), parsed.GetValue(json));
+        });
+        return command;
+    }
+
+    private static int Requests(Terminal terminal, CaptureFolder capture, IReadOnlyList<Strategy> strategies, int? repeat, bool json)
+    {
+        ReplayReport report = terminal.Run(
+            $"replaying {capture.Name}", !json, meter => new RequestReplay(capture).Run(strategies, repeat, meter));
+        if (json)
+        {
+            terminal.WriteJson(report);
+        }
+        else
+        {
+            ReplayText.Write(terminal, report);
+        }
+
+        return report.AllAgreed ? ExitCode.Agreed : ExitCode.Disagreed;
+    }
+
+    private static int Driver(Terminal terminal, CaptureFolder capture, bool json)
+    {
+        DriverReport report = terminal.Run($"replaying {capture.Name}", !json, meter => new DriverReplay(capture).Run(meter));
+        if (json)
+        {
+            terminal.WriteJson(report);
+        }
+        else
+        {
+            DriverText.Write(terminal, report);
+        }
+
+        return report.AllAgreed ? ExitCode.Agreed : ExitCode.Disagreed;
+    }
+
+    private static IReadOnlyList<Strategy>? ParseStrategy(ArgumentResult result)
+    {
+        string name = result.Tokens[0].Value;
+        if (name == EveryStrategy)
+        {
+            return Strategy.All;
+        }
+
+        if (Strategy.All.FirstOrDefault(strategy => strategy.Name == name) is { } known)
+        {
+            return [known];
+        }
+
+        result.AddError($"--strategy {name}: expected one of {Strategy.Names}, {EveryStrategy}");
+        return null;
+    }
+
+    private static int? ParseRepeat(ArgumentResult result)
+    {
+        const int most = 1_000_000;
+        string text = result.Tokens[0].Value;
+        if (Quantity.TryAny(text, out ulong rounds) && rounds is > 0 and <= most)
+        {
+            return (int)rounds;
+        }
+
+        result.AddError($"--repeat {text}: expected a number from 1 to {most}");
+        return null;
+    }
+}

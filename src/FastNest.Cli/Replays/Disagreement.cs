@@ -1,0 +1,17 @@
+using FastNest.Cli.Captures;
+using FastNest.Reference;
+
+namespace FastNest.Cli.Replays;
+
+/// <summary>A request of which at least one answer is not the one that must be given.</summary>
+/// <param name="Recorded">The request.</param>
+/// <param name="Answers">Every answer given.</param>
+/// <param name="Reference">Why the reference answers as it does.</param>
+internal sealed record Disagreement(RecordedRequest Recorded, IReadOnlyList<GivenAnswer> Answers, ReferenceAnswer Reference)
+{
+    /// <summary>How many are explained at most.</summary>
+    public const int Shown = 10;
+}
+
+/// <summary>The answer of one strategy or of the reference.</summary>
+internal sealed record GivenAnswer(string By, Answer Answer, bool Agrees);
