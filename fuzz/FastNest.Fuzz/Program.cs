@@ -1,1 +1,26 @@
-return 0;
+using System.CommandLine;
+using FastNest.Engine;
+using FastNest.Fuzz.Soak;
+
+var seconds = new Option<int>("--seconds") { Description = "How long to run.", DefaultValueFactory = _ => 60 };
+var seed = new Option<int>("--seed") { Description = "Chooses what is done.", DefaultValueFactory = _ => Environment.TickCount };
+var translators = new Option<int>("--translators") { Description = "Threads that translate.", DefaultValueFactory = _ => 1 };
+var tiny = new Option<bool>("--tiny") { Description = "One entry in every cache, and tags that run out at once." };
+var soak = new Command("soak", "Translators against a thread that changes tables and invalidates: nothing stale after a wait.")
+{
+    seconds, seed, translators, tiny,
+};
+soak.SetAction(parsed =>
+{
+    CacheOptions caches = parsed.GetValue(tiny) ? CacheOptions.Smallest : new();
+    int chosen = parsed.GetValue(seed);
+    SoakReport report = ConcurrentSoak.Run(TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(translators), chosen, caches);
+    Console.WriteLine($"seed {chosen}: {report.Translations} translations, {report.Invalidations} invalidations, {report.Ports} ports, {report.Violations} violations");
+    if (report.First is { } first)
+    {
+        Console.WriteLine(first);
+    }
+
+    return report.Violations == 0 ? 0 : 1;
+});
+return new RootCommand("Attacks FastNest.") { soak }.Parse(args).Invoke();

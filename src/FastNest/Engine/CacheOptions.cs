@@ -13,6 +13,19 @@ public sealed record CacheOptions
         HostTableEntries = 0,
     };
 
+    /// <summary>One entry in every cache, and tags that run out at once: for tests, as what is rare elsewhere is common here.</summary>
+    public static CacheOptions Smallest { get; } = new()
+    {
+        ContextEntries = 1,
+        IotlbSets = 1,
+        IotlbWays = 1,
+        NestedTlbSets = 1,
+        NestedTlbWays = 1,
+        GuestTableEntries = 1,
+        HostTableEntries = 1,
+        Tags = 4,
+    };
+
     /// <summary>Contexts of devices and PASIDs that are kept: 0 or a power of two up to 65,536.</summary>
     public int ContextEntries { get; init; } = 256;
 

@@ -43,20 +43,29 @@ internal sealed class ReadSections
     /// </summary>
     public void WaitForReaders()
     {
-        long now = Interlocked.Increment(ref _epoch);
+        long epoch = Advance();
+        var spin = default(SpinWait);
+        while (!HavePassed(epoch))
+        {
+            spin.SpinOnce();
+        }
+    }
+
+    /// <summary>Begins to wait: sections entered from now on are of the epoch that is returned, or later.</summary>
+    public long Advance() => Interlocked.Increment(ref _epoch);
+
+    /// <summary>Whether every section of an earlier epoch has been left.</summary>
+    public bool HavePassed(long epoch)
+    {
         foreach (ReadSection section in Volatile.Read(ref _sections))
         {
-            var spin = default(SpinWait);
-            while (true)
+            long entered = Volatile.Read(ref section.Epoch);
+            if (entered != ReadSection.Idle && entered < epoch)
             {
-                long entered = Volatile.Read(ref section.Epoch);
-                if (entered == ReadSection.Idle || entered >= now)
-                {
-                    break;
-                }
-
-                spin.SpinOnce();
+                return false;
             }
         }
+
+        return true;
     }
 }

@@ -1,0 +1,95 @@
+using FastNest.Engine;
+using FastNest.Requests;
+
+namespace FastNest.Fuzz.Soak;
+
+/// <summary>
+/// Translators on ports of their own against one thread that changes tables and invalidates. Each page has a floor, the
+/// version that was in its table when an invalidation was last waited for, and a ceiling, the newest version written. A
+/// translator reads the floor before it asks and the ceiling after: an answer outside is a violation.
+/// </summary>
+public static class ConcurrentSoak
+{
+    private const int BatchLength = 64;
+    private const int BatchesPerPort = 4096;
+
+    /// <summary>Runs for a time and reports.</summary>
+    /// <param name="duration">How long.</param>
+    /// <param name="translators">Threads that translate, at least 1.</param>
+    /// <param name="seed">Chooses pages and ways to invalidate; the threads' interleaving is the machine's own.</param>
+    /// <param name="caches">The ports' caches; tiny ones find the most.</param>
+    public static SoakReport Run(TimeSpan duration, int translators, int seed, CacheOptions caches)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(translators, 1);
+        using var machine = new SoakMachine();
+        var versions = new PageVersions(SoakMachine.Pages);
+        var tally = new Tally();
+        using var stop = new CancellationTokenSource(duration);
+        var threads = new List<Thread>();
+        for (int i = 0; i < translators; i++)
+        {
+            int number = i;
+            threads.Add(new Thread(() => Translate(machine, versions, tally, caches, new Random(seed + number), stop.Token)));
+        }
+
+        threads.Add(new Thread(() => Mutate(machine, versions, tally, new Random(seed - 1), stop.Token)));
+        threads.ForEach(thread => thread.Start());
+        threads.ForEach(thread => thread.Join());
+        return tally.Report();
+    }
+
+    private static void Mutate(SoakMachine machine, PageVersions versions, Tally tally, Random random, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            int page = random.Next(SoakMachine.Pages);
+            ulong version = versions.Raise(page);
+            machine.Renew(page, version);
+            machine.InvalidateAndWait(page, random.Next(16) == 0 ? random.Next(4) : 0);
+            versions.Settle(page, version);
+            tally.CountInvalidation();
+        }
+    }
+
+    private static void Translate(
+        SoakMachine machine, PageVersions versions, Tally tally, CacheOptions caches, Random random, CancellationToken stop)
+    {
+        var pages = new int[BatchLength];
+        var floors = new ulong[BatchLength];
+        var iovas = new ulong[BatchLength];
+        var results = new TranslationResult[BatchLength];
+        while (!stop.IsCancellationRequested)
+        {
+            using TranslationPort port = machine.Iommu.OpenPort(caches);
+            tally.CountPort();
+            for (int batch = 0; batch < BatchesPerPort && !stop.IsCancellationRequested; batch++)
+            {
+                bool nested = random.Next(2) == 0;
+                for (int i = 0; i < BatchLength; i++)
+                {
+                    // Without guest tables only the pages of the host's table are seen.
+                    pages[i] = nested ? random.Next(SoakMachine.Pages) : random.Next(SoakMachine.Pages) | 1;
+                    floors[i] = versions.Floor(pages[i]);
+                    iovas[i] = SoakMachine.AddressOf(nested, pages[i]);
+                }
+
+                port.Translate(nested ? SoakMachine.Nested : SoakMachine.HostOnly, iovas, Access.Read, results);
+                for (int i = 0; i < BatchLength; i++)
+                {
+                    Check(pages[i], floors[i], versions.Ceiling(pages[i]), in results[i], tally);
+                }
+            }
+        }
+    }
+
+    private static void Check(int page, ulong floor, ulong ceiling, in TranslationResult result, Tally tally)
+    {
+        ulong version = result.Succeeded ? SoakMachine.VersionOf(result.Address) : ulong.MaxValue;
+        if (version < floor || version > ceiling)
+        {
+            tally.Violation($"page {page}: {result}, version {version} outside {floor} to {ceiling}");
+        }
+
+        tally.CountTranslation();
+    }
+}
