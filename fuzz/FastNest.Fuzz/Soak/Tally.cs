@@ -9,7 +9,7 @@ internal sealed class Tally
     private long _violations;
     private string? _first;
 
-    public void CountTranslation() => Interlocked.Increment(ref _translations);
+    public void CountTranslations(int count) => Interlocked.Add(ref _translations, count);
 
     public void CountInvalidation() => Interlocked.Increment(ref _invalidations);
 

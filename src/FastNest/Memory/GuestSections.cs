@@ -28,7 +28,7 @@ internal sealed class GuestSections
                 return section;
             }
 
-            spin.SpinOnce();
+            spin.SpinOnce(sleep1Threshold: -1);
         }
     }
 }

@@ -47,7 +47,8 @@ internal sealed class ReadSections
         var spin = default(SpinWait);
         while (!HavePassed(epoch))
         {
-            spin.SpinOnce();
+            // A batch is over in microseconds: never sleep for a millisecond.
+            spin.SpinOnce(sleep1Threshold: -1);
         }
     }
 

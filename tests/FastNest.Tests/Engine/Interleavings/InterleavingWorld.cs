@@ -1,0 +1,182 @@
+using FastNest.Engine;
+using FastNest.Formats;
+using FastNest.Memory;
+using FastNest.Requests;
+using Xunit;
+
+namespace FastNest.Tests.Engine.Interleavings;
+
+/// <summary>
+/// One nested page on one port, and one change to its tables. The port's thread runs for real; at each of its yield points
+/// the other side may take its next step: write, publish, advance the epoch; from then on it completes as soon as the
+/// readers have passed.
+/// </summary>
+internal sealed class InterleavingWorld : IFrontEnd, IDisposable
+{
+    public const ulong OldPage = 0x40_0000;
+    public const ulong NewPage = 0x60_0000;
+
+    private const ulong Iova = 0x1234_5000;
+    private const ulong HostRoot = 0x1_0000;
+    private const ulong GuestRoot = 0x2_0000;
+    private const ushort Domain = 3;
+    private const uint Pasid = 5;
+    private const int Batches = 3;
+
+    private readonly GuestPhysicalSpace _memory;
+    private readonly InvalidationQueue _queue = new();
+    private readonly TranslationCore<YieldingV2, YieldingV1> _core;
+    private readonly ReadSection _section;
+    private readonly Action<InterleavingWorld>[] _steps;
+    private readonly int[] _schedule;
+    private int _yields;
+    private int _taken;
+    private long _epoch;
+    private bool _completed;
+
+    public InterleavingWorld(GuestPhysicalSpace memory, Change change, CacheOptions caches, int[] schedule)
+    {
+        _memory = memory;
+        _schedule = schedule;
+        _steps =
+        [
+            world => change.Write(world._memory),
+            world => world._queue.Publish(change.Invalidation),
+            world => world._epoch = world._memory.Sections.Advance(),
+        ];
+        BuildTables(_memory);
+        _core = new(_memory, this, _queue, caches);
+        _section = _memory.Sections.Register();
+    }
+
+    /// <summary>How many yield points the last run had.</summary>
+    public int Yields => _yields;
+
+    public TranslationRegime Regime { get; } = new(true, AddressRange.Empty, AddressRange.Empty, false);
+
+    /// <summary>What can be changed, and the invalidation that goes with it.</summary>
+    public static Change[] Changes { get; } =
+    [
+        new("guest leaf, page", GuestRoot + 0x3000 + Index(1), NewPage | 0x67, Invalidation.OfPasid(Domain, Pasid, Iova, 12)),
+        new("guest leaf, PASID", GuestRoot + 0x3000 + Index(1), NewPage | 0x67, Invalidation.OfPasid(Domain, Pasid)),
+        new("guest directory, page", GuestRoot + 0x2000 + Index(2), (GuestRoot + 0x4000) | 0x67, Invalidation.OfPasid(Domain, Pasid, Iova, 12)),
+        new("host leaf of the page, its page", HostRoot + 0x2000 + 2 * 8, HostLeaf(NewPage), Invalidation.OfDomain(Domain, OldPage, 21)),
+        new("host leaf of the page, domain", HostRoot + 0x2000 + 2 * 8, HostLeaf(NewPage), Invalidation.OfDomain(Domain)),
+        new("host directory, domain", HostRoot + 0x1000, HostDirectory(HostRoot + 0x3000, 2), Invalidation.OfDomain(Domain)),
+        new("host directory, everything", HostRoot + 0x1000, HostDirectory(HostRoot + 0x3000, 2), Invalidation.All),
+    ];
+
+    /// <summary>Runs to the end; null, or what went wrong.</summary>
+    public string? Run()
+    {
+        YieldPoint.Set(Yield);
+        try
+        {
+            for (int batch = 0; batch < Batches; batch++)
+            {
+                if (RunBatch() is { } wrong)
+                {
+                    return wrong;
+                }
+            }
+        }
+        finally
+        {
+            YieldPoint.Set(null);
+        }
+
+        return null;
+    }
+
+    public TranslationContext Resolve(in TranslationRequest request, ContextBuilder builder)
+    {
+        Yield();
+        var context = new TranslationContext
+        {
+            Mode = ContextMode.Nested,
+            Domain = Domain,
+            Host = new() { Root = HostRoot, Levels = 4, Domain = Domain, Permissions = StageRights.All },
+            Guest = new() { Root = GuestRoot, Levels = 4, Pasid = Pasid },
+        };
+        builder.Tag(ref context.Host);
+        builder.Tag(ref context.Guest, in context.Host);
+        return context;
+    }
+
+    public void Report(in TranslationRequest request, in TranslationResult fault, in TranslationContext context)
+    {
+    }
+
+    public void AfterFaults()
+    {
+    }
+
+    public void Dispose() => _memory.Sections.Unregister(_section);
+
+    private static ulong Index(int level) => ((Iova >> (3 + 9 * level)) & 511) * 8;
+
+    private static ulong HostDirectory(ulong table, int level) => table | (ulong)level << 9 | 3UL << 61 | 1;
+
+    private static ulong HostLeaf(ulong page) => page | 3UL << 61 | 1;
+
+    private static void BuildTables(GuestPhysicalSpace memory)
+    {
+        Put(HostRoot, HostDirectory(HostRoot + 0x1000, 3));
+        Put(HostRoot + 0x1000, HostDirectory(HostRoot + 0x2000, 2));
+        for (ulong i = 0; i < 8; i++)
+        {
+            Put(HostRoot + 0x2000 + i * 8, HostLeaf(i << 21));
+            Put(HostRoot + 0x3000 + i * 8, HostLeaf((i == OldPage >> 21 ? NewPage >> 21 : i) << 21));
+        }
+
+        Put(GuestRoot + Index(4), (GuestRoot + 0x1000) | 0x67);
+        Put(GuestRoot + 0x1000 + Index(3), (GuestRoot + 0x2000) | 0x67);
+        Put(GuestRoot + 0x2000 + Index(2), (GuestRoot + 0x3000) | 0x67);
+        Put(GuestRoot + 0x3000 + Index(1), OldPage | 0x67);
+        Put(GuestRoot + 0x4000 + Index(1), NewPage | 0x67);
+
+        void Put(ulong address, ulong value) => Assert.Equal(MemoryStatus.Ok, memory.Store64(address, value));
+    }
+
+    private string? RunBatch()
+    {
+        Yield();
+        _memory.Sections.Enter(_section);
+        Yield();
+        _core.CatchUp();
+        Yield();
+        var request = new TranslationRequest(new DeviceId(1), Pasid, Iova, Access.Read);
+        var results = new TranslationResult[1];
+        bool completed = _completed;
+        _core.Translate([request], results);
+        string? wrong = results[0] switch
+        {
+            { Succeeded: false } => $"refused: {results[0]}",
+            { Address: OldPage } when completed => "stale after the wait was over",
+            { Address: OldPage } => null,
+            { Address: NewPage } when _taken > 0 => null,
+            _ => $"of no version: {results[0]}",
+        };
+        Yield();
+
+        _section.Leave();
+        Yield();
+        return wrong;
+    }
+
+    private void Yield()
+    {
+        while (_taken < _steps.Length && _schedule[_taken] == _yields)
+        {
+            _steps[_taken++](this);
+        }
+
+        _completed |= _epoch != 0 && _memory.Sections.HavePassed(_epoch);
+        _yields++;
+    }
+
+    internal sealed record Change(string Name, ulong Entry, ulong Value, Invalidation Invalidation)
+    {
+        public void Write(GuestPhysicalSpace memory) => memory.Store64(Entry, Value);
+    }
+}
