@@ -12,10 +12,11 @@ internal static class Events
     public static ReferenceEvent CommandHardwareError(ulong address) =>
         new(Code(ReferenceEventCode.CommandHardwareError) | MasterAbort, address);
 
-    // GN and PASID stay 0: no guest table was used yet. // reading 11
+    // Here GN says only that there is a PASID. // reading 28
     public static ReferenceEvent IllegalDeviceTableEntry(in TranslationRequest request, bool reservedBit, bool isInterrupt) => new(
         Code(ReferenceEventCode.IllegalDeviceTableEntry)
             | Device(request)
+            | Context(request, request.HasPasid, domain: 0)
             | Bits.Put(isInterrupt, 51)
             | Bits.Put(IsWrite(request), 53)
             | Bits.Put(reservedBit, 55),

@@ -3,6 +3,7 @@ using FastNest.Amd.DeviceTable;
 using FastNest.Amd.Events;
 using FastNest.Amd.Registers;
 using FastNest.Engine;
+using FastNest.Formats;
 using FastNest.Memory;
 using FastNest.Requests;
 
@@ -45,7 +46,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
         _pprs = new(_registers);
         _events = new(memory, _registers, Features, _interrupts);
         _commands = new(memory, _registers, Features, _events, _invalidations, _faults, _interrupts);
-        _contexts = new(new(memory, _registers), new(Features), _registers);
+        _contexts = new(memory, _registers, Features);
         _regime = MakeRegime();
     }
 
@@ -63,7 +64,8 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     /// <summary>Opens a port for one submitting thread.</summary>
     /// <param name="caches">The sizes of its caches; null for the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">A cache size is out of range.</exception>
-    public TranslationPort OpenPort(CacheOptions? caches = null) => new(Memory, this, _invalidations, caches ?? new());
+    public TranslationPort OpenPort(CacheOptions? caches = null) =>
+        new(Memory, this, new TranslationCore<AmdV2, AmdV1>(Memory, this, _invalidations, caches ?? new()));
 
     /// <summary>Reads a register; reserved offsets, and accesses that are not 1, 2, 4 or 8 aligned bytes, read 0.</summary>
     /// <param name="offset">Bytes from the start of the MMIO space.</param>
@@ -108,6 +110,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
 
             _registers[register] = value;
             UpdateRunBits();
+            _events.Restore();
             Volatile.Write(ref _regime, MakeRegime());
             return true;
         }
@@ -120,7 +123,8 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     public static IommuEvent Describe(in TranslationRequest request, in TranslationResult fault) =>
         fault.Succeeded ? default : FaultEvents.Of(in request, in fault, IsMessage(in request));
 
-    TranslationContext IFrontEnd.Resolve(DeviceId device) => _contexts.Resolve(device);
+    TranslationContext IFrontEnd.Resolve(in TranslationRequest request, ContextBuilder builder) =>
+        _contexts.Resolve(in request, builder);
 
     void IFrontEnd.Report(in TranslationRequest request, in TranslationResult fault, in TranslationContext context)
     {

@@ -2,53 +2,49 @@ using FastNest.Requests;
 
 namespace FastNest.Caches;
 
-/// <summary>A port's direct-mapped cache of what is known of each device; owned by one thread.</summary>
+/// <summary>A port's direct-mapped cache of what is known of each device and PASID; owned by one thread.</summary>
 /// <typeparam name="TContext">What is known.</typeparam>
 internal sealed class ContextCache<TContext>
     where TContext : struct
 {
     private readonly Entry[] _entries;
+    private readonly uint _mask;
 
     /// <param name="entries">A power of two, or 0 for a cache that never holds anything.</param>
-    public ContextCache(int entries) => _entries = new Entry[entries];
-
-    public bool TryGet(DeviceId device, out TContext context)
+    public ContextCache(int entries)
     {
-        if (_entries.Length == 0)
+        // An entry is always there to resolve into, even if it is never found again.
+        _entries = new Entry[Math.Max(entries, 1)];
+        _mask = (uint)entries - 1;
+        if (entries == 0)
         {
-            context = default;
-            return false;
-        }
-
-        ref Entry entry = ref Slot(device);
-        context = entry.Context;
-        return entry.Valid && entry.Device == device;
-    }
-
-    public void Fill(DeviceId device, in TContext context)
-    {
-        if (_entries.Length != 0)
-        {
-            Slot(device) = new Entry { Valid = true, Device = device, Context = context };
+            _mask = 0;
         }
     }
 
-    public void Invalidate(DeviceId device)
-    {
-        if (_entries.Length != 0 && Slot(device).Device == device)
-        {
-            Slot(device).Valid = false;
-        }
-    }
+    public CacheCounters Counters;
+
+    /// <summary>The one place where what is known of a device and PASID may stand.</summary>
+    public ref Entry Find(DeviceId device, uint pasid) =>
+        ref _entries[((device.Value * 0x9E37_79B9 + pasid * 0x85EB_CA6Bu) >> 12) & _mask];
 
     public void Clear() => Array.Clear(_entries);
 
-    private ref Entry Slot(DeviceId device) => ref _entries[device.Value & (uint)(_entries.Length - 1)];
-
-    private struct Entry
+    internal struct Entry
     {
-        public bool Valid;
-        public DeviceId Device;
         public TContext Context;
+
+        /// <summary>The tick at which it was resolved; 0 for an entry that holds nothing.</summary>
+        public ulong FilledAt;
+
+        /// <summary>The tick at which it was last seen to be alive.</summary>
+        public ulong CheckedAt;
+
+        public DeviceId Device;
+
+        /// <summary><see cref="TagTable.NoPasid"/> for requests without one.</summary>
+        public uint Pasid;
+
+        public readonly bool Holds(DeviceId device, uint pasid) => FilledAt != 0 && Device == device && Pasid == pasid;
     }
 }

@@ -19,6 +19,10 @@ internal readonly struct AmdV1 : IPageTableFormat
     private static readonly int NextLevelShift = AmdV1Layout.NextLevel.Low;
     private static readonly int PermissionShift = AmdV1Layout.IR.Low;
 
+    public static ulong Accessed { get; } = AmdV1Layout.A.Mask;
+
+    public static ulong Dirty { get; } = AmdV1Layout.D.Mask;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int IndexShift(int level) => 3 + 9 * level;
 
@@ -51,12 +55,12 @@ internal readonly struct AmdV1 : IPageTableFormat
             : DecodedEntry.Fault(FaultReason.InvalidLevel);
     }
 
-    /// <summary>IR and IW; v1 knows no execute right of its own, so what may be read may be fetched (reading 29).</summary>
+    /// <summary>IR and IW; v1 knows neither users nor an execute right: what may be read may be fetched (reading 29).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Access Permissions(ulong word)
     {
         uint rights = (uint)(word >> PermissionShift) & 3;
-        return (Access)(rights | (rights & 1) << 2);
+        return (Access)(rights | (rights & 1) << 2) | StageRights.User;
     }
 
     private static DecodedEntry DecodeLeaf(ulong entry, int level, int next)

@@ -6,6 +6,12 @@ namespace FastNest.Formats;
 /// </summary>
 internal interface IPageTableFormat
 {
+    /// <summary>The bit of an entry that says that it was used.</summary>
+    static abstract ulong Accessed { get; }
+
+    /// <summary>The bit of a leaf that says that it was written through.</summary>
+    static abstract ulong Dirty { get; }
+
     /// <summary>The lowest address bit that indexes a table of a level.</summary>
     static abstract int IndexShift(int level);
 

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace FastNest.Requests;
 
 /// <summary>
-/// One untranslated memory request of a device: sixteen bytes, passed by reference or in batches.
+/// One request of a device: sixteen bytes, passed by reference or in batches.
 /// It lies within one 4 KiB page; an access that spans pages is several requests.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
@@ -15,6 +15,8 @@ public readonly record struct TranslationRequest
     private const uint PasidMask = (1u << PasidBits) - 1;
     private const uint PasidPresent = 1u << 20;
     private const uint PrivilegedBit = 1u << 21;
+    private const int KindShift = 22;
+    private const uint KindMask = 3u << KindShift;
     private const int AccessShift = 24;
 
     private readonly uint _attributes;
@@ -60,6 +62,13 @@ public readonly record struct TranslationRequest
     /// <summary>Whether supervisor privilege is asked for.</summary>
     public bool Privileged => (_attributes & PrivilegedBit) != 0;
 
-    /// <summary>What is done to memory.</summary>
+    /// <summary>What the address is: untranslated unless said otherwise.</summary>
+    public RequestKind Kind
+    {
+        get => (RequestKind)((_attributes & KindMask) >> KindShift);
+        init => _attributes = (_attributes & ~KindMask) | ((uint)value << KindShift & KindMask);
+    }
+
+    /// <summary>What is done to memory; for a translation request, what the device would like to do.</summary>
     public Access Access => (Access)(_attributes >> AccessShift);
 }

@@ -9,8 +9,9 @@ namespace FastNest.Requests;
 public readonly record struct TranslationResult
 {
     private TranslationResult(
-        ulong address, FaultReason reason, TranslationStage stage, int pageShift, Access permissions, bool isMessage, ushort domain)
+        ulong address, FaultReason reason, TranslationStage stage, int pageShift, Access permissions, Access attempted, bool isMessage, ushort domain)
     {
+        Attempted = attempted;
         Address = address;
         Reason = reason;
         Stage = stage;
@@ -41,6 +42,12 @@ public readonly record struct TranslationResult
     /// <summary>What the translation permits, of which the access asked for is a part.</summary>
     public Access Permissions { get; }
 
+    /// <summary>
+    /// On a fault, the access that failed: the request's own, or a read (for an update of Accessed and Dirty bits a write)
+    /// of a guest table that the second stage refused.
+    /// </summary>
+    public Access Attempted { get; }
+
     /// <summary>Whether this is a write to the interrupt window: a message, not a memory access.</summary>
     public bool IsMessage { get; }
 
@@ -56,18 +63,20 @@ public readonly record struct TranslationResult
     /// <param name="permissions">What is permitted.</param>
     /// <param name="domain">The domain used.</param>
     public static TranslationResult Success(ulong address, int pageShift, Access permissions, ushort domain) =>
-        new(address, FaultReason.None, TranslationStage.None, pageShift, permissions, false, domain);
+        new(address, FaultReason.None, TranslationStage.None, pageShift, permissions, Access.None, false, domain);
 
     /// <summary>Makes the answer of a write to the interrupt window.</summary>
     /// <param name="address">The message's address, unchanged.</param>
     public static TranslationResult Message(ulong address) =>
-        new(address, FaultReason.None, TranslationStage.None, 12, Access.Write, true, 0);
+        new(address, FaultReason.None, TranslationStage.None, 12, Access.Write, Access.None, true, 0);
 
     /// <summary>Makes a refusal.</summary>
     /// <param name="reason">Why.</param>
     /// <param name="address">The address that the fault is about.</param>
+    /// <param name="attempted">The access that failed.</param>
     /// <param name="stage">The stage at fault.</param>
     /// <param name="domain">The domain used, 0 where there was none.</param>
-    public static TranslationResult Fault(FaultReason reason, ulong address, TranslationStage stage = TranslationStage.None, ushort domain = 0) =>
-        new(address, reason, stage, 0, Access.None, false, domain);
+    public static TranslationResult Fault(
+        FaultReason reason, ulong address, Access attempted, TranslationStage stage = TranslationStage.None, ushort domain = 0) =>
+        new(address, reason, stage, 0, Access.None, attempted, false, domain);
 }

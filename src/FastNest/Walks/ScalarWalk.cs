@@ -1,67 +1,63 @@
+using System.Runtime.CompilerServices;
 using FastNest.Formats;
-using FastNest.Memory;
 using FastNest.Requests;
 
 namespace FastNest.Walks;
 
 /// <summary>
-/// Walks the tables of one stage, one address at a time. Each entry is read once, by one atomic load; permissions are
-/// gathered and left to the caller to judge, since a malformed entry further down wins over them (reading 19).
+/// Walks the tables of one stage, one address at a time. Rights are gathered and left to the caller to judge, since a
+/// malformed entry further down wins over them (reading 19).
 /// </summary>
 internal static class ScalarWalk<TFormat>
     where TFormat : struct, IPageTableFormat
 {
     private const ulong IndexMask = 511;
 
-    /// <param name="memory">Where the tables are; the caller is inside a read section.</param>
-    /// <param name="root">The top table's physical address.</param>
-    /// <param name="levels">The top table's level, 1 or more.</param>
-    /// <param name="input">The address to translate.</param>
-    public static WalkResult Walk(GuestPhysicalSpace memory, ulong root, int levels, ulong input)
+    /// <param name="entries">Reads the tables.</param>
+    /// <param name="table">The table to begin in: the root, or one that a cache knows.</param>
+    /// <param name="level">Its level, 1 or more.</param>
+    /// <param name="rights">What was gathered on the way to it.</param>
+    /// <param name="input">The address to translate, which the root covers.</param>
+    /// <param name="leaf">Where the walk ended.</param>
+    /// <param name="fault">Why it stopped short; its stage and address are for the caller to set when the reason is an entry.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryWalk<TEntries>(
+        ref TEntries entries, ulong table, int level, Access rights, ulong input, out WalkLeaf leaf, out WalkFault fault)
+        where TEntries : IEntrySource, allows ref struct
     {
-        var result = new WalkResult { Permissions = Access.All };
-        if (!TFormat.Covers(input, levels))
-        {
-            result.Reason = FaultReason.AddressBeyondTable;
-            return result;
-        }
-
-        ulong table = root;
-        int level = levels;
+        leaf = default;
         while (true)
         {
             ulong at = table + ((input >> TFormat.IndexShift(level)) & IndexMask) * sizeof(ulong);
-            if (!memory.TryLoad64(at, out ulong raw))
+            if (!entries.TryRead(at, out ulong raw, out fault))
             {
-                result.Address = at;
-                result.Reason = FaultReason.TableUnreadable;
-                return result;
+                return false;
             }
 
             DecodedEntry entry = TFormat.Decode(raw, level);
-            result.Permissions &= entry.Permissions;
-            switch (entry.Kind)
+            rights &= entry.Permissions;
+            if (entry.Kind == EntryKind.Leaf)
             {
-                case EntryKind.Table:
-                    int skippedFrom = TFormat.IndexShift(entry.Next + 1);
-                    int skippedTo = TFormat.IndexShift(level);
-                    if ((input & ((1UL << skippedTo) - (1UL << skippedFrom))) != 0)
-                    {
-                        result.Reason = FaultReason.SkippedBits;
-                        return result;
-                    }
-
-                    table = entry.Address;
-                    level = entry.Next;
-                    break;
-                case EntryKind.Leaf:
-                    result.PageShift = entry.Next;
-                    result.Address = entry.Address | (input & ((1UL << entry.Next) - 1));
-                    return result;
-                default:
-                    result.Reason = entry.Reason;
-                    return result;
+                leaf = new(entry.Address, entry.Next, rights);
+                return true;
             }
+
+            if (entry.Kind == EntryKind.Fault)
+            {
+                fault = fault with { Reason = entry.Reason };
+                return false;
+            }
+
+            ulong skipped = (1UL << TFormat.IndexShift(level)) - (1UL << TFormat.IndexShift(entry.Next + 1));
+            if ((input & skipped) != 0)
+            {
+                fault = fault with { Reason = FaultReason.SkippedBits };
+                return false;
+            }
+
+            table = entry.Address;
+            level = entry.Next;
+            entries.Passed(level, table, rights);
         }
     }
 }

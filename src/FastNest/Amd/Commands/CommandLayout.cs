@@ -15,6 +15,8 @@ internal enum Opcode : byte
     PrefetchIommuPages = 6,
     CompletePprRequest = 7,
     InvalidateIommuAll = 8,
+    InsertGuestEvent = 9,
+    ResetVmmio = 10,
 }
 
 /// <summary>The commands' fields, 128 bits each (48882 section 2.4). What no field of a command covers must be zero.</summary>
@@ -47,7 +49,13 @@ internal static class CommandLayout
     public static readonly BitField PasidAt32 = Bits(51, 32);
     public static readonly BitField Inval = Bit(68);
     public static readonly BitField CompletionTag = Bits(104, 96);
+    public static readonly BitField CompletionTag11To9 = Bits(107, 105);
     public static readonly BitField ResponseCode = Bits(111, 108);
+    public static readonly BitField GuestID = Bits(15, 0);
+    public static readonly BitField GuestIDAt32 = Bits(47, 32);
+    public static readonly BitField ResetAllAt27 = Bit(27);
+    public static readonly BitField ResetAll = Bit(28);
+    public static readonly BitField ResetVCmd = Bit(31);
 
     /// <summary>Each command's fields, with the feature that must be offered for it.</summary>
     public static readonly (Opcode Opcode, BitField? Feature, BitLayout Layout)[] Commands =
@@ -62,7 +70,9 @@ internal static class CommandLayout
         (Opcode.PrefetchIommuPages, ExtendedFeature.PreFSup, new(
             "PREFETCH_IOMMU_PAGES", 2, DeviceID, PfCount, PasidAt32, Code, S, GN, Inval, Address)),
         (Opcode.CompletePprRequest, ExtendedFeature.PPRSup, new(
-            "COMPLETE_PPR_REQUEST", 2, DeviceID, PasidAt32, Code, GN, CompletionTag, ResponseCode)),
+            "COMPLETE_PPR_REQUEST", 2, DeviceID, PasidAt32, Code, GN, CompletionTag, CompletionTag11To9, ResponseCode)),
         (Opcode.InvalidateIommuAll, ExtendedFeature.IASup, new("INVALIDATE_IOMMU_ALL", 2, Code)),
+        (Opcode.InsertGuestEvent, ExtendedFeature.ViommuSup, new("INSERT_GUEST_EVENT", 2, GuestIDAt32, Code)),
+        (Opcode.ResetVmmio, ExtendedFeature.ViommuSup, new("RESET_VMMIO", 2, GuestID, ResetAllAt27, ResetAll, ResetVCmd, Code)),
     ];
 }

@@ -20,6 +20,7 @@ internal sealed class CommandProcessor
     private readonly DeviceFaultLatch _faults;
     private readonly InterruptLatch _interrupts;
     private readonly CommandRules _rules;
+    private readonly bool _boundsStores;
     private RingGeometry _ring;
     private bool _stopped;
 
@@ -39,6 +40,7 @@ internal sealed class CommandProcessor
         _faults = faults;
         _interrupts = interrupts;
         _rules = new(features);
+        _boundsStores = features.Has(ExtendedFeature.SNPSup);
     }
 
     /// <summary>Commands executed since the start, legal ones only.</summary>
@@ -136,9 +138,16 @@ internal sealed class CommandProcessor
     private void InvalidatePages(in Command command)
     {
         var domain = (ushort)command.Get(CommandLayout.DomainID);
+        var pasid = (uint)command.Get(CommandLayout.Pasid);
         ulong address = command.InPlace(CommandLayout.Address);
         int shift = InvalidationRange.Shift(address, command.Has(CommandLayout.S));
-        _invalidations.Publish(shift == 64 ? Invalidation.OfDomain(domain) : Invalidation.OfPages(domain, address, shift));
+        _invalidations.Publish((command.Has(CommandLayout.GN), shift) switch
+        {
+            (false, 64) => Invalidation.OfDomain(domain),
+            (false, _) => Invalidation.OfDomain(domain, address, shift),
+            (true, 64) => Invalidation.OfPasid(domain, pasid),
+            (true, _) => Invalidation.OfPasid(domain, pasid, address, shift),
+        });
     }
 
     /// <summary>
@@ -151,7 +160,7 @@ internal sealed class CommandProcessor
         if (command.Has(CommandLayout.Store))
         {
             ulong address = command.InPlace(CommandLayout.StoreAddress);
-            if (_memory.Store64(address, command.Get(CommandLayout.StoreData)) != MemoryStatus.Ok)
+            if (!MayStore(address) || _memory.Store64(address, command.Get(CommandLayout.StoreData)) != MemoryStatus.Ok)
             {
                 return Stop(EventCode.CommandHardwareError, EventLayout.HardwareType.Of(FaultEvents.MasterAbort), address);
             }
@@ -168,6 +177,11 @@ internal sealed class CommandProcessor
 
         return true;
     }
+
+    /// <summary>With SNPSup, registers bound where completions may be stored (digest section 1.2).</summary>
+    private bool MayStore(ulong address) => !_boundsStores
+        || (address >= BaseRegister.Address.InPlace(_registers[RegisterMap.ExclusionBase])
+            && address <= (_registers[RegisterMap.ExclusionLimit] | 0xFFF));
 
     private bool Stop(EventCode code, ulong details, ulong address)
     {

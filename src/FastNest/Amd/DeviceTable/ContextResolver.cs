@@ -1,56 +1,138 @@
 using FastNest.Amd.Registers;
 using FastNest.Engine;
 using FastNest.Formats;
+using FastNest.Memory;
 using FastNest.Requests;
 
 namespace FastNest.Amd.DeviceTable;
 
-/// <summary>Turns a device table entry into what the engine needs to know (48882 section 2.2.2; digest section 5.1).</summary>
-internal sealed class ContextResolver(DeviceTableReader table, DteRules rules, RegisterFile registers)
+/// <summary>Turns a device table entry, and for a PASID its GCR3 entry, into what the engine needs to know (digest section 5.1).</summary>
+internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile registers, IommuFeatures features)
 {
     private const ulong IntCtlAbort = 0;
+    private const int SmallestGuestLevels = 4;
 
-    public TranslationContext Resolve(DeviceId device) => table.Read(device, out DteValue dte, out ulong address) switch
-    {
-        DteLookup.Found => Resolve(in dte),
-        DteLookup.OutOfRange => TranslationContext.Refused(FaultReason.DeviceOutOfRange),
-        _ => TranslationContext.Refused(FaultReason.ContextUnreadable, address),
-    };
+    private readonly DeviceTableReader _table = new(memory, registers);
+    private readonly DteRules _rules = new(features);
+    private readonly Gcr3Table _gcr3 = new(memory);
 
-    private TranslationContext Resolve(in DteValue dte)
+    public TranslationContext Resolve(in TranslationRequest request, ContextBuilder builder)
     {
-        TranslationContext context = ResolveMemory(in dte);
-        ResolveMessages(in dte, ref context);
-        return context;
+        switch (_table.Read(request.Device, out DteValue dte, out ulong address))
+        {
+            case DteLookup.OutOfRange:
+                return TranslationContext.Refused(FaultReason.DeviceOutOfRange);
+            case DteLookup.Unreadable:
+                TranslationContext unreadable = TranslationContext.Refused(FaultReason.ContextUnreadable);
+                unreadable.Fault = new(FaultReason.ContextUnreadable, TranslationStage.None, address, request.Access);
+                return unreadable;
+            default:
+                TranslationContext context = ResolveMemory(in request, in dte, builder);
+                ResolveMessages(in dte, ref context);
+                return context;
+        }
     }
 
-    private TranslationContext ResolveMemory(in DteValue dte)
+    private TranslationContext ResolveMemory(in TranslationRequest request, in DteValue dte, ContextBuilder builder)
     {
         if (!dte.Has(Dte.V))
         {
             return new() { Mode = ContextMode.PassThrough };
         }
 
-        bool guest = dte.Has(Dte.GV) && registers.IsSet(RegisterMap.Control, ControlRegister.GTEn);
-        FaultReason reason = rules.CheckMemory(in dte, guest);
+        ulong control = registers[RegisterMap.Control];
+        bool guest = dte.Has(Dte.GV) && ControlRegister.GTEn.IsSet(control);
+        FaultReason reason = _rules.CheckMemory(in dte, guest);
         if (reason != FaultReason.None)
         {
             return TranslationContext.Refused(reason);
         }
 
-        return new()
+        var context = new TranslationContext
         {
-            // Reading 2: without TV the entry is valid and blocks.
-            Mode = dte.Has(Dte.TV) ? ContextMode.Host : ContextMode.Refused,
-            Reason = dte.Has(Dte.TV) ? FaultReason.None : FaultReason.TranslationDisabled,
+            Mode = ContextMode.Host,
             Domain = (ushort)dte.Get(Dte.DomainID),
-            HostRoot = Dte.HostPageTableRoot.InPlace(dte.Word0),
-            HostLevels = (byte)dte.Get(Dte.Mode),
-            Permissions = AmdV1.Permissions(dte.Word0),
             Excludable = dte.Has(Dte.EX),
             Faults = dte.Has(Dte.SA) ? FaultPolicy.ReportNone : dte.Has(Dte.SE) ? FaultPolicy.ReportFirst : FaultPolicy.ReportAll,
         };
+        context.Host = new()
+        {
+            Root = Dte.HostPageTableRoot.InPlace(dte.Word0),
+            Levels = (byte)dte.Get(Dte.Mode),
+            Domain = context.Domain,
+            Permissions = AmdV1.Permissions(dte.Word0),
+            Marks = HostMarks(control, dte.Get(Dte.HAD)),
+        };
+        if (!dte.Has(Dte.TV))
+        {
+            // Reading 2: without TV the entry is valid and blocks.
+            return Refuse(ref context, FaultReason.TranslationDisabled);
+        }
+
+        builder.Tag(ref context.Host);
+        if (guest && (request.HasPasid || dte.Has(Dte.GIoV)))
+        {
+            return ResolveGuest(in request, in dte, control, builder, ref context);
+        }
+
+        return request.HasPasid ? Refuse(ref context, FaultReason.PasidUnsupported) : context;
     }
+
+    private TranslationContext ResolveGuest(
+        in TranslationRequest request, in DteValue dte, ulong control, ContextBuilder builder, ref TranslationContext context)
+    {
+        ulong root = Dte.Gcr3Root14To12.Get(dte.Word0) << 12
+            | Dte.Gcr3Root30To15.Get(dte.Word1) << 15
+            | Dte.Gcr3Root51To31.Get(dte.Word1) << 31;
+        bool inGuestSpace = ControlRegister.GCR3TRPMode.IsSet(control);
+        int levels = 1 + (int)dte.Get(Dte.GLX);
+        if (!_gcr3.TryFind(
+            root, levels, inGuestSpace, in context.Host, builder, in request, request.Pasid, out ulong guestRoot, out context.Fault))
+        {
+            return Refuse(ref context, context.Fault.Reason);
+        }
+
+        context.Mode = ContextMode.Nested;
+        context.Guest = new()
+        {
+            Root = guestRoot,
+            Pasid = request.Pasid,
+            Levels = (byte)(SmallestGuestLevels + (int)dte.Get(Dte.GuestPagingMode)),
+            SignExtended = request.Pasid != 0,
+            EnforcesExecute = features.Has(ExtendedFeature.NXSup),
+            EnforcesUser = features.Has(ExtendedFeature.USSup),
+            Marks = GuestMarks(control),
+        };
+        builder.Tag(ref context.Guest, in context.Host);
+        return context;
+    }
+
+    private static TranslationContext Refuse(ref TranslationContext context, FaultReason reason)
+    {
+        context.Mode = ContextMode.Refused;
+        context.Reason = reason;
+        return context;
+    }
+
+    /// <summary>The host's bits are kept only where DTE.HAD, Control.HADUpdate and the features all say so (digest section 3).</summary>
+    private MarkPolicy HostMarks(ulong control, ulong had)
+    {
+        MarkPolicy offered = (features.Has(ExtendedFeature.HASup) ? MarkPolicy.Accessed : MarkPolicy.None)
+            | (features.Has(ExtendedFeature.HDSup) ? MarkPolicy.Dirty : MarkPolicy.None);
+        return offered & Decode(had) & Decode(ControlRegister.HADUpdate.Get(control));
+
+        // Reading 33: both fields are coded alike.
+        static MarkPolicy Decode(ulong code) => code switch
+        {
+            1 => MarkPolicy.Accessed,
+            3 => MarkPolicy.Accessed | MarkPolicy.Dirty,
+            _ => MarkPolicy.None,
+        };
+    }
+
+    private static MarkPolicy GuestMarks(ulong control) =>
+        (ControlRegister.GAUpdateDis.IsSet(control) ? MarkPolicy.None : MarkPolicy.Accessed)
+        | (ControlRegister.GDUpdateDis.IsSet(control) ? MarkPolicy.None : MarkPolicy.Dirty);
 
     /// <summary>Reading 21: IV governs messages whatever V is.</summary>
     private static void ResolveMessages(in DteValue dte, ref TranslationContext context)
@@ -61,13 +143,12 @@ internal sealed class ContextResolver(DeviceTableReader table, DteRules rules, R
         }
 
         FaultReason reason = DteRules.CheckInterrupt(in dte);
-        if (reason != FaultReason.None)
+        if (reason == FaultReason.None && dte.Get(Dte.IntCtl) == IntCtlAbort)
         {
-            (context.Messages, context.MessageReason) = (MessagePolicy.Malformed, reason);
+            reason = FaultReason.MessageBlocked;
         }
-        else if (dte.Get(Dte.IntCtl) == IntCtlAbort)
-        {
-            (context.Messages, context.MessageReason) = (MessagePolicy.Block, FaultReason.MessageBlocked);
-        }
+
+        context.Messages = reason == FaultReason.None ? MessagePolicy.Forward : MessagePolicy.Refuse;
+        context.MessageReason = reason;
     }
 }

@@ -77,6 +77,16 @@ internal sealed class EventLog(GuestPhysicalSpace memory, RegisterFile registers
         }
     }
 
+    /// <summary>The registers of a stopped machine were put in: an overflow in them is one that has not been acknowledged.</summary>
+    public void Restore()
+    {
+        lock (_append)
+        {
+            _overflowed = registers.IsSet(RegisterMap.Status, StatusRegister.EventOverflow);
+            Reconsider();
+        }
+    }
+
     private void Reconsider()
     {
         ulong control = registers[RegisterMap.Control];

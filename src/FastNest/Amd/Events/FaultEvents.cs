@@ -16,7 +16,7 @@ internal static class FaultEvents
     public static IommuEvent Of(in TranslationRequest request, in TranslationResult fault, bool isMessage)
     {
         ulong common = EventLayout.DeviceID.Of(request.Device.Value) | EventLayout.I.Of(isMessage ? 1UL : 0)
-            | (request.Access.HasFlag(Access.Write) ? EventLayout.RW.Mask : 0);
+            | (fault.Attempted.HasFlag(Access.Write) ? EventLayout.RW.Mask : 0);
         return fault.Reason switch
         {
             FaultReason.ContextUnreadable => new(
@@ -45,7 +45,7 @@ internal static class FaultEvents
             FaultReason.InvalidLevel or FaultReason.InvalidPageSize or FaultReason.SkippedBits => EventLayout.PR.Mask,
             _ => 0, // Readings 1, 2, 17, 18, and whatever is not present.
         };
-        flags |= request.Access.HasFlag(Access.Execute) ? EventLayout.NX.Mask : 0;
+        flags |= fault.Attempted.HasFlag(Access.Execute) ? EventLayout.NX.Mask : 0;
         flags |= request.HasPasid && !request.Privileged ? EventLayout.US.Mask : 0;
         return new(common | flags | Code(EventCode.IoPageFault) | Owner(in request, in fault), fault.Address);
     }

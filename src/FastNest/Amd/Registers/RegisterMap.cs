@@ -13,6 +13,7 @@ internal static class RegisterMap
 
     private static readonly ulong Ring = BaseRegister.Address.Mask | BaseRegister.RingLength.Mask;
     private static readonly ulong Pointer = BaseRegister.Pointer.Mask;
+    private static readonly ulong EarlyOverflow = 0xC000_7FFF;
     private static readonly ulong Interrupt = 0xFF_0000_0000_0000_00 | 0xFF_FFFF_FF00 | 1UL << 40 | 1UL << 2;
 
     public static readonly Register DeviceTableBase = new(
@@ -86,6 +87,7 @@ internal static class RegisterMap
         new("XTPprInterrupt", 0x0178, 8, 0, Interrupt, 0, None, ExtendedFeature.XTSup),
         new("XTGALogInterrupt", 0x0180, 8, 0, Interrupt, 0, None, ExtendedFeature.XTSup),
         ExtendedFeatures2,
+        .. Enumerable.Range(0, 4).SelectMany(MarcAperture),
         CommandHead, CommandTail, EventHead, EventTail, Status, PprHead, PprTail,
         new("GALogHead", 0x2040, 8, 0, BaseRegister.GALogPointer.Mask, 0, None, ExtendedFeature.GASup),
         new("GALogTail", 0x2048, 8, 0, BaseRegister.GALogPointer.Mask, 0, None, ExtendedFeature.GASup),
@@ -93,12 +95,27 @@ internal static class RegisterMap
         new("PPRLogBTail", 0x2058, 8, 0, Pointer, 0, None, ExtendedFeature.DualPprLogSup),
         new("EventLogBHead", 0x2070, 8, 0, Pointer, 0, None, ExtendedFeature.DualEventLogSup),
         new("EventLogBTail", 0x2078, 8, 0, Pointer, 0, None, ExtendedFeature.DualEventLogSup),
+        new("PPRLogAutoResponse", 0x2080, 8, 0, 0x1F, 0, None, ExtendedFeature.PprAutoRspSup),
+        new("PPRLogOverflowEarly", 0x2088, 8, 0, EarlyOverflow, 0, None, ExtendedFeature.PprOvrflwEarlySup),
+        new("PPRLogBOverflowEarly", 0x2090, 8, 0, EarlyOverflow, 0, None, ExtendedFeature.PprOvrflwEarlySup),
     ];
 
     private static readonly Dictionary<int, Register> ByOffset = All.ToDictionary(register => register.Offset);
 
     /// <summary>Where the base of a device table segment stands.</summary>
     public static int SegmentOffset(int segment) => segment == 0 ? 0 : 0x00F8 + segment * 8;
+
+    private static Register[] MarcAperture(int index)
+    {
+        int offset = 0x0200 + index * 0x18;
+        ulong address = BaseRegister.Address.Mask;
+        return
+        [
+            new($"MarcBase{index}", offset, 8, 0, address, 0, None, ExtendedFeature.MarcSup),
+            new($"MarcReloc{index}", offset + 8, 8, 0, address | 3, 0, None, ExtendedFeature.MarcSup),
+            new($"MarcLength{index}", offset + 16, 8, 0, address, 0, None, ExtendedFeature.MarcSup),
+        ];
+    }
 
     /// <summary>The register that holds the byte at an offset, or null.</summary>
     public static Register? At(int offset)

@@ -1,0 +1,248 @@
+using FastNest.Caches;
+using FastNest.Formats;
+using FastNest.Memory;
+using FastNest.Requests;
+using FastNest.Walks;
+
+namespace FastNest.Engine;
+
+/// <summary>
+/// A port's first stage over its second: a two-dimensional walk, in which every table address and the final page pass
+/// through the host stage. Callers are inside the port's read section.
+/// </summary>
+internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostStage<THost> host, WalkCache tables)
+    where TGuest : struct, IGuestFormat
+    where THost : struct, IPageTableFormat
+{
+    private const int MaximumAttempts = 16;
+
+    private readonly MarkList _marks = new();
+
+    /// <summary>Finds the page, through both stages, that holds an address; what it permits is judged here.</summary>
+    /// <param name="guest">The first stage.</param>
+    /// <param name="space">The second.</param>
+    /// <param name="request">What is asked.</param>
+    /// <param name="page">The combined page, at the smaller of both sizes, before the context's own permissions.</param>
+    /// <param name="fractured">Whether the page is smaller than the first stage maps it.</param>
+    /// <param name="fault">Why there is none.</param>
+    public bool TryLocate(
+        in GuestSpace guest,
+        in HostSpace space,
+        in TranslationRequest request,
+        out CachedPage page,
+        out bool fractured,
+        out WalkFault fault)
+    {
+        ulong address = request.Iova;
+        Access need = request.Access;
+        page = default;
+        fractured = false;
+        bool fits = guest.SignExtended ? TGuest.IsCanonical(address, guest.Levels) : TGuest.Covers(address, guest.Levels);
+        if (!fits)
+        {
+            fault = new(FaultReason.AddressBeyondTable, TranslationStage.Guest, address, need);
+            return false;
+        }
+
+        for (int attempt = 1; ; attempt++)
+        {
+            bool known = tables.TryGet(guest.Tag, address, out CachedTable start);
+            if (!known)
+            {
+                start = new(guest.Root, NestedEntries.Unknown, guest.Levels, StageRights.All);
+            }
+
+            _marks.Clear();
+            MarkList? marks = guest.Marks == MarkPolicy.None ? null : _marks;
+            var entries = new NestedEntries(memory, host, tables, marks, in guest, in space, in start, address, need);
+            if (!ScalarWalk<TGuest>.TryWalk(ref entries, start.Address, start.Level, start.Rights, address, out WalkLeaf leaf, out fault))
+            {
+                return false;
+            }
+
+            Access granted = Granted(in guest, in request, leaf.Rights);
+            ulong intermediate = leaf.At(address);
+            Access hostNeed = (need & ~granted) == 0 ? need : Access.None;
+            if (!host.TryLocate(in space, intermediate, hostNeed, out WalkLeaf final, out fault))
+            {
+                fault = fault with { Attempted = need };
+                return false;
+            }
+
+            // Reading 31: the guest's own denial comes first.
+            if ((need & ~granted) != 0)
+            {
+                fault = new(FaultReason.PermissionDenied, TranslationStage.Guest, address, need);
+                return false;
+            }
+
+            if ((need & ~(final.Rights & space.Permissions)) != 0)
+            {
+                fault = new(FaultReason.PermissionDenied, TranslationStage.Host, intermediate, need);
+                return false;
+            }
+
+            Access withheld = final.Withheld;
+            if (marks is not null)
+            {
+                withheld |= NoteDirty(in guest, in entries, need);
+                if (!CanMark(in space, out fault))
+                {
+                    return false;
+                }
+
+                if (!_marks.TryApply(memory))
+                {
+                    if (attempt < MaximumAttempts)
+                    {
+                        continue;
+                    }
+
+                    withheld = Access.All;
+                }
+            }
+
+            int shift = Math.Min(leaf.Shift, final.Shift);
+            fractured = shift < leaf.Shift;
+            ulong output = final.At(intermediate) & ~((1UL << shift) - 1);
+            page = new(output, (byte)shift, leaf.Rights & final.Rights, withheld);
+            return true;
+        }
+    }
+
+    /// <summary>What the rights of a page mean for a request: readings 10 and 24.</summary>
+    public static Access Granted(in GuestSpace guest, in TranslationRequest request, Access rights)
+    {
+        if (guest.EnforcesUser && !request.Privileged && (rights & StageRights.User) == 0)
+        {
+            return Access.None;
+        }
+
+        return guest.EnforcesExecute
+            ? rights & Access.All
+            : (rights & Access.ReadWrite) | ((rights & Access.Read) != 0 ? Access.Execute : Access.None);
+    }
+
+    /// <summary>Adds the leaf's Dirty bit to what is to be set on a write; else has the first write come here again.</summary>
+    private Access NoteDirty(in GuestSpace guest, in NestedEntries entries, Access need)
+    {
+        if (!guest.Marks.HasFlag(MarkPolicy.Dirty) || (entries.Last & TGuest.Dirty) != 0)
+        {
+            return Access.None;
+        }
+
+        if (!need.HasFlag(Access.Write))
+        {
+            return Access.Write;
+        }
+
+        ulong accessed = guest.Marks.HasFlag(MarkPolicy.Accessed) ? TGuest.Accessed : 0;
+        _marks.Add(entries.LastPhysical, entries.LastAddress, entries.Last, TGuest.Dirty | accessed);
+        return Access.None;
+    }
+
+    /// <summary>Reading 9: an update of a guest table is a write through the second stage.</summary>
+    private bool CanMark(in HostSpace space, out WalkFault fault)
+    {
+        fault = default;
+        for (int i = 0; i < _marks.Count; i++)
+        {
+            if (!host.TryReach(in space, _marks.GuestAddress(i), Access.Write, out _, out fault))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>The guest's tables, each reached through the second stage.</summary>
+    private ref struct NestedEntries : IEntrySource
+    {
+        /// <summary>Where a table stands that has not been reached yet.</summary>
+        public const ulong Unknown = ulong.MaxValue;
+
+        private const ulong PageMask = 0xFFF;
+
+        private readonly GuestPhysicalSpace _memory;
+        private readonly HostStage<THost> _host;
+        private readonly WalkCache _tables;
+        private readonly MarkList? _marks;
+        private readonly ref readonly GuestSpace _guest;
+        private readonly ref readonly HostSpace _space;
+        private readonly ulong _input;
+        private readonly Access _need;
+        private CachedTable _table;
+        private bool _isNew;
+
+        public NestedEntries(
+            GuestPhysicalSpace memory,
+            HostStage<THost> host,
+            WalkCache tables,
+            MarkList? marks,
+            in GuestSpace guest,
+            in HostSpace space,
+            in CachedTable start,
+            ulong input,
+            Access need)
+        {
+            _memory = memory;
+            _host = host;
+            _tables = tables;
+            _marks = marks;
+            _guest = ref guest;
+            _space = ref space;
+            _table = start;
+            _input = input;
+            _need = need;
+        }
+
+        public ulong Last { get; private set; }
+
+        public ulong LastAddress { get; private set; }
+
+        public ulong LastPhysical { get; private set; }
+
+        public bool TryRead(ulong address, out ulong entry, out WalkFault fault)
+        {
+            entry = 0;
+            if (_table.Physical == Unknown)
+            {
+                if (!_host.TryReach(in _space, address, Access.Read, out ulong reached, out fault))
+                {
+                    return false;
+                }
+
+                _table = _table with { Physical = reached & ~PageMask };
+                if (_isNew)
+                {
+                    _tables.Fill(_guest.Tag, _input, in _table);
+                }
+            }
+
+            ulong physical = _table.Physical | (address & PageMask);
+            if (!_memory.TryLoad64(physical, out entry))
+            {
+                fault = new(FaultReason.TableUnreadable, TranslationStage.Guest, physical, _need);
+                return false;
+            }
+
+            (Last, LastAddress, LastPhysical) = (entry, address, physical);
+            if (_guest.Marks.HasFlag(MarkPolicy.Accessed))
+            {
+                _marks!.Add(physical, address, entry, TGuest.Accessed);
+            }
+
+            fault = new(FaultReason.None, TranslationStage.Guest, _input, _need);
+            return true;
+        }
+
+        public void Passed(int level, ulong table, Access rights)
+        {
+            _table = new(table, Unknown, (byte)level, rights);
+
+            // An entry that is still to be marked must be met again, so nothing below it is kept.
+            _isNew = _marks is null || _marks.Count == 0;
+        }
+    }
+}
