@@ -118,5 +118,57 @@ public sealed class DriverReplayTests
         Assert.Equal(1, run.Json().GetProperty("batches").GetInt32());
     }
 
+    [Fact]
+    public void What_stood_in_memory_before_is_no_completion_store()
+    {
+        using EditedCapture capture = new();
+        capture.Write("mmio.jsonl", """
+            {"n":1,"op":"w","off":"0x8","size":8,"val":"0x8000000051f0000"}
+            {"n":2,"op":"w","off":"0x2008","size":4,"val":"0x10"}
+            """);
+        capture.Write("commands.jsonl", """{"n":3,"head":"0x0","tail":"0x10","ev":"completion_wait","store":"0xffffffffffff8","data":"0x0"}""");
+
+        ToolRun run = ToolRun.Of("replay", capture.Folder, "--driver", "--json");
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Equal(1, run.Json().GetProperty("completions").GetInt32());
+        Assert.Equal(0, run.Json().GetProperty("completionsDone").GetInt32());
+    }
+
+    [Fact]
+    public void A_refused_command_is_found_without_an_event_log()
+    {
+        using EditedCapture capture = new();
+        capture.Write("mmio.jsonl", """
+            {"n":1,"op":"w","off":"0x8","size":8,"val":"0x8000000051f0000"}
+            {"n":2,"op":"w","off":"0x18","size":8,"val":"0x1001"}
+            {"n":3,"op":"w","off":"0x2008","size":4,"val":"0x10"}
+            """);
+        capture.Write("commands.jsonl", """{"n":4,"head":"0x0","tail":"0x10","ev":"odd","raw":"000000000000000f0000000000000000"}""");
+
+        ToolRun run = ToolRun.Of("replay", capture.Folder, "--driver", "--json");
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Equal(1, run.Json().GetProperty("illegal").GetInt32());
+    }
+
+    [Fact]
+    public void A_command_refused_as_the_ring_is_enabled_is_found_in_the_event_log()
+    {
+        using EditedCapture capture = new();
+        capture.Write("mmio.jsonl", """
+            {"n":1,"op":"w","off":"0x8","size":8,"val":"0x8000000051f0000"}
+            {"n":2,"op":"w","off":"0x10","size":8,"val":"0x8000000051f2000"}
+            {"n":3,"op":"w","off":"0x2008","size":4,"val":"0x10"}
+            {"n":4,"op":"w","off":"0x18","size":8,"val":"0x1005"}
+            """);
+        capture.Write("commands.jsonl", """{"n":5,"head":"0x0","tail":"0x10","ev":"odd","raw":"000000000000000f0000000000000000"}""");
+
+        ToolRun run = ToolRun.Of("replay", capture.Folder, "--driver", "--json");
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Equal(1, run.Json().GetProperty("illegal").GetInt32());
+    }
+
     private static string Raw(string line, string raw) => line[..line.IndexOf("\"raw\"", StringComparison.Ordinal)] + $"\"raw\":\"{raw}\"}}";
 }
