@@ -60,14 +60,15 @@ internal static class ExplainCommand
             TranslationRequest request = parsed.GetValue(pasid) is { } number
                 ? new(parsed.GetValue(device), number, parsed.GetValue(iova), kind, parsed.GetValue(privileged))
                 : new(parsed.GetValue(device), parsed.GetValue(iova), kind);
-            return Explain(terminal, parsed.GetValue(folder)!, request, parsed.GetValue(json));
+            return Show(terminal, Explanation.Of(CaptureFolder.Open(parsed.GetValue(folder)), request), parsed.GetValue(json));
         });
         return command;
     }
 
-    private static int Explain(Terminal terminal, string folder, TranslationRequest request, bool json)
+    /// <summary>Prints an explanation.</summary>
+    /// <returns>The exit code.</returns>
+    internal static int Show(Terminal terminal, Explanation explanation, bool json)
     {
-        var explanation = Explanation.Of(CaptureFolder.Open(folder), request);
         if (json)
         {
             terminal.WriteJson(ExplanationJson.Of(explanation));

@@ -55,6 +55,13 @@ internal static class ReplayCommand
     {
         ReplayReport report = terminal.Run(
             $"replaying {capture.Name}", !json, meter => new RequestReplay(capture).Run(strategies, repeat, meter));
+        return Show(terminal, report, json);
+    }
+
+    /// <summary>Prints a report.</summary>
+    /// <returns>The exit code.</returns>
+    internal static int Show(Terminal terminal, ReplayReport report, bool json)
+    {
         if (json)
         {
             terminal.WriteJson(report);

@@ -26,8 +26,7 @@ internal sealed record Explanation(
         {
             using TranslationPort port = machine.Iommu.OpenPort(strategy.Caches);
             TranslationResult result = port.Translate(in request);
-            var answer = Answer.Of(in request, in result);
-            engine.Add(new(strategy.Name, answer, answer == expected));
+            engine.Add(GivenAnswer.Judge(strategy.Name, Answer.Of(in request, in result), expected));
         }
 
         return new(folder.Name, request, reference, engine);

@@ -14,4 +14,8 @@ internal sealed record Disagreement(RecordedRequest Recorded, IReadOnlyList<Give
 }
 
 /// <summary>The answer of one strategy or of the reference.</summary>
-internal sealed record GivenAnswer(string By, Answer Answer, bool Agrees);
+internal sealed record GivenAnswer(string By, Answer Answer, bool Agrees)
+{
+    /// <summary>Judges an answer by the reference's: every part of it must be the same.</summary>
+    public static GivenAnswer Judge(string by, Answer answer, Answer reference) => new(by, answer, answer == reference);
+}

@@ -93,9 +93,18 @@ internal sealed class DriverMemory
 
     private static void AddRun(GuestPhysicalSpace space, ulong start, ulong length)
     {
-        if (length != 0)
+        if (length == 0)
+        {
+            return;
+        }
+
+        try
         {
             space.AddOwned(start, length);
+        }
+        catch (MemoryMapException exception)
+        {
+            throw new CaptureException($"mmio.jsonl: expected rings for which there is memory: {exception.Message}", exception);
         }
     }
 }
