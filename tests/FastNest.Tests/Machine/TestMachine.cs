@@ -10,7 +10,7 @@ namespace FastNest.Tests.Machine;
 /// A machine of 16 MiB with an IOMMU, a device table, rings, and space for page tables: software's side of the tests.
 /// Constructed as reset; <see cref="Start"/> does what a driver does.
 /// </summary>
-internal sealed class TestMachine : IDisposable
+public sealed class TestMachine : IDisposable
 {
     public const ulong RamSize = 16 << 20;
     public const ulong DeviceTable = 0x20_0000;
