@@ -1,0 +1,114 @@
+using FastNest.Engine;
+using FastNest.Reference;
+using FastNest.Requests;
+using FsCheck.Xunit;
+using Xunit;
+
+namespace FastNest.Tests.Properties;
+
+/// <summary>Random machines: the engine answers, reports and logs as the reference does. To replay, see <see cref="Seed"/>.</summary>
+public sealed class TranslationProperties
+{
+    private static readonly (string Name, CacheOptions Options)[] Caches =
+    [
+        ("no caches", CacheOptions.None),
+        ("default caches", new()),
+        ("tiny caches", new() { ContextEntries = 2, IotlbSets = 1, IotlbWays = 2, NestedTlbSets = 1, NestedTlbWays = 1, GuestTableEntries = 2, HostTableEntries = 2 }),
+        ("few tags", new() { Tags = 4, IotlbSets = 4, IotlbWays = 1, HostTableEntries = 1, GuestTableEntries = 1 }),
+    ];
+
+    [Property(Arbitrary = [typeof(Seed)], MaxTest = 400)]
+    public void EveryAnswerIsTheReferences(Seed seed)
+    {
+        ArgumentNullException.ThrowIfNull(seed);
+        var dice = new Dice(seed.Value);
+        using var machine = new RandomTables(dice, consistent: true);
+        TranslationRequest[] requests = [.. Enumerable.Range(0, 150).Select(_ => machine.Request())];
+        ReferenceAnswer[] expected = [.. requests.Select(request => machine.Twins.Reference.Translate(in request))];
+        var results = new TranslationResult[requests.Length];
+        foreach ((string name, CacheOptions options) in Caches)
+        {
+            using TranslationPort port = machine.Twins.Engine.OpenPort(options);
+            for (int round = 0; round < 2; round++)
+            {
+                port.Translate(requests, results);
+                for (int i = 0; i < requests.Length; i++)
+                {
+                    Twins.AssertSame(in requests[i], expected[i], in results[i], $"{name}, round {round}, request {i}");
+                }
+            }
+        }
+    }
+
+    /// <summary>Without caches there is nothing that software's inconsistency could confuse.</summary>
+    [Property(Arbitrary = [typeof(Seed)], MaxTest = 400)]
+    public void WithoutCachesInconsistentTablesGiveTheReferencesAnswersToo(Seed seed)
+    {
+        ArgumentNullException.ThrowIfNull(seed);
+        using var machine = new RandomTables(new Dice(seed.Value), consistent: false);
+        using TranslationPort port = machine.Twins.Engine.OpenPort(CacheOptions.None);
+        for (int i = 0; i < 200; i++)
+        {
+            TranslationRequest request = machine.Request();
+            TranslationResult result = port.Translate(in request);
+            Twins.AssertSame(in request, machine.Twins.Reference.Translate(in request), in result, $"request {i}");
+        }
+    }
+
+    /// <summary>Requests in sequence, with the log overflowing now and then and devices whose faults are suppressed.</summary>
+    [Property(Arbitrary = [typeof(Seed)], MaxTest = 150)]
+    public void TheLogAndTheRegistersAreTheReferences(Seed seed)
+    {
+        ArgumentNullException.ThrowIfNull(seed);
+        var dice = new Dice(seed.Value);
+        using var machine = new RandomTables(dice, consistent: true);
+        Twins twins = machine.Twins;
+        using TranslationPort port = twins.Engine.OpenPort(dice.From(Caches).Options);
+        for (int i = 0; i < 400; i++)
+        {
+            TranslationRequest request = machine.Request();
+            TranslationResult result = port.Translate(in request);
+            Twins.AssertSame(in request, twins.Reference.Request(in request), in result, $"request {i}");
+            twins.AssertSameInterrupts($"request {i}");
+            if (dice.OneIn(100))
+            {
+                ulong head = (ulong)dice.Below(256) * 16;
+                twins.Write(0x2010, 4, head);
+            }
+        }
+
+        twins.AssertSameRegisters("at the end", Twins.AllRegisters);
+        twins.AssertSameMemory("at the end");
+    }
+
+    /// <summary>The generator must produce something of everything, or the properties above prove little.</summary>
+    [Fact]
+    public void TheMachinesAreVaried()
+    {
+        var verdicts = new Dictionary<FaultReason, int>();
+        var shifts = new HashSet<int>();
+        int nested = 0;
+        for (int seed = 0; seed < 300; seed++)
+        {
+            using var machine = new RandomTables(new Dice(seed), consistent: true);
+            using TranslationPort port = machine.Twins.Engine.OpenPort();
+            for (int i = 0; i < 100; i++)
+            {
+                TranslationRequest request = machine.Request();
+                TranslationResult result = port.Translate(in request);
+                verdicts[result.Reason] = verdicts.GetValueOrDefault(result.Reason) + 1;
+                shifts.Add(result.PageShift);
+                nested += result.Succeeded && request.HasPasid && result.PageShift is > 0 and < 64 ? 1 : 0;
+            }
+        }
+
+        foreach (FaultReason reason in Enum.GetValues<FaultReason>())
+        {
+            Assert.True(verdicts.GetValueOrDefault(reason) >= 3, $"{reason}: {verdicts.GetValueOrDefault(reason)} of 30000");
+        }
+
+        Assert.InRange(verdicts[FaultReason.None], 3000, 27_000);
+        Assert.True(shifts.Count > 30, $"{shifts.Count} page sizes");
+        Assert.True(nested > 100, $"{nested} translations through guest tables");
+    }
+}

@@ -1,0 +1,139 @@
+using FastNest.Amd;
+using FastNest.Memory;
+using FastNest.Reference;
+using FastNest.Requests;
+using FastNest.Tests.Machine;
+using Xunit;
+
+namespace FastNest.Tests.Properties;
+
+/// <summary>The engine and the reference model, each with its own memory of the same content.</summary>
+internal sealed class Twins : IDisposable
+{
+    private readonly List<ulong> _pages = [];
+    private IommuInterrupt _raised;
+    private int _interruptsSeen;
+
+    public Twins(ulong efr)
+    {
+        Efr = efr;
+        Engine = new(Space, new() { Features = new(efr), Interrupt = interrupt => _raised |= interrupt });
+        Reference = new(Model, efr, 0);
+    }
+
+    public ulong Efr { get; }
+
+    public GuestPhysicalSpace Space { get; } = new();
+
+    public ReferenceMemory Model { get; } = new();
+
+    public AmdIommu Engine { get; }
+
+    public ReferenceIommu Reference { get; }
+
+    public void Dispose() => Space.Dispose();
+
+    /// <summary>Makes pages exist.</summary>
+    public void Add(ulong address, ulong pages)
+    {
+        Space.AddOwned(address, pages << 12);
+        Model.Add(address, pages << 12);
+        for (ulong i = 0; i < pages; i++)
+        {
+            _pages.Add(address + (i << 12));
+        }
+    }
+
+    /// <summary>Stores in both memories; nothing happens where there is none.</summary>
+    public void Store(ulong address, ulong value)
+    {
+        bool stored = Space.Store64(address, value) == MemoryStatus.Ok;
+        Assert.Equal(stored, Model.TryWrite64(address, value));
+    }
+
+    public ulong Load(ulong address)
+    {
+        Space.Load64(address, out ulong value);
+        return value;
+    }
+
+    public void Write(ulong offset, int size, ulong value)
+    {
+        Engine.Write(offset, size, value);
+        Reference.Write(offset, size, value);
+    }
+
+    public void Write(ulong offset, ulong value) => Write(offset, 8, value);
+
+    /// <summary>An answer of the engine against the reference's.</summary>
+    public static void AssertSame(in TranslationRequest request, ReferenceAnswer expected, in TranslationResult actual, string where)
+    {
+        string context = $"{where}: {request} -> {actual}; reference: {expected.Verdict}";
+        if (expected.Event is { } entry)
+        {
+            var described = AmdIommu.Describe(in request, in actual);
+            Assert.True(!actual.Succeeded, context);
+            Assert.True((entry.Low, entry.High) == (described.Word0, described.Word1), $"{context}: {entry} != {described}");
+            return;
+        }
+
+        Assert.True(actual.Succeeded, context);
+        Assert.True(
+            (expected.OutputAddress, expected.PageShift, expected.Permissions, expected.IsMessage)
+                == (actual.Address, actual.PageShift, actual.Permissions, actual.IsMessage),
+            $"{context}: expected {expected.OutputAddress:x} 2^{expected.PageShift} {expected.Permissions} {expected.IsMessage}");
+    }
+
+    /// <summary>Interrupts since the last call: each kind at most once in the engine, which gathers them.</summary>
+    public void AssertSameInterrupts(string where)
+    {
+        IommuInterrupt expected = IommuInterrupt.None;
+        for (; _interruptsSeen < Reference.Interrupts.Count; _interruptsSeen++)
+        {
+            expected |= Reference.Interrupts[_interruptsSeen] == ReferenceInterrupt.EventLog ? IommuInterrupt.EventLog : IommuInterrupt.CompletionWait;
+        }
+
+        Assert.True(expected == _raised, $"{where}: interrupts {_raised}, reference {expected}");
+        _raised = IommuInterrupt.None;
+    }
+
+    public void AssertSameRegisters(string where, IEnumerable<ulong> offsets)
+    {
+        foreach (ulong offset in offsets)
+        {
+            ulong expected = Reference.Read(offset, 8);
+            ulong actual = Engine.Read(offset, 8);
+            Assert.True(expected == actual, $"{where}: register {offset:x4} is {actual:x16}, reference {expected:x16}");
+        }
+
+        Assert.True(
+            Reference.ExecutedCommands.Count == Engine.CommandsExecuted,
+            $"{where}: {Engine.CommandsExecuted} commands, reference {Reference.ExecutedCommands.Count}");
+    }
+
+    public void AssertSameMemory(string where)
+    {
+        foreach (ulong page in _pages)
+        {
+            for (ulong at = page; at < page + 0x1000; at += 8)
+            {
+                Model.TryRead64(at, out ulong expected);
+                ulong actual = Load(at);
+                Assert.True(expected == actual, $"{where}: memory at {at:x} is {actual:x16}, reference {expected:x16}");
+            }
+        }
+    }
+
+    /// <summary>Every 64-bit register there could be.</summary>
+    public static IEnumerable<ulong> AllRegisters => Enumerable.Range(0, 0x4000 / 8).Select(static index => (ulong)index * 8);
+
+    /// <summary>Those that there are.</summary>
+    public static ulong[] Registers { get; } =
+    [
+        .. Enumerable.Range(0, 11).Select(static index => (ulong)index * 8), // 0000h to 0050h
+        .. Enumerable.Range(0, 22).Select(static index => 0xE0 + (ulong)index * 8), // 00E0h to 0188h
+        Mmio.Efr2,
+        .. Enumerable.Range(0, 12).Select(static index => 0x200 + (ulong)index * 8),
+        .. Enumerable.Range(0, 20).Select(static index => 0x2000 + (ulong)index * 8),
+    ];
+}
