@@ -46,8 +46,9 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostS
 
         for (int attempt = 1; ; attempt++, need = request.Access)
         {
-            bool known = tables.TryGet(guest.Tag, address, out CachedTable start);
-            if (!known)
+            // A device that may not read cannot read tables either, wherever another of its domain has come.
+            CachedTable start = default;
+            if ((space.Permissions & Access.Read) == 0 || !tables.TryGet(guest.Tag, address, out start))
             {
                 start = new(guest.Root, NestedEntries.Unknown, guest.Levels, StageRights.All);
             }

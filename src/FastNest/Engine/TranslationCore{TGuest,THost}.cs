@@ -234,8 +234,10 @@ internal sealed class TranslationCore<TGuest, THost> : TranslationCore
     {
         ref readonly GuestSpace guest = ref context.Guest;
         Access need = (request.Access & Access.ReadWrite) | (request.Access.HasFlag(Access.Execute) ? Access.Read : Access.None);
+        bool readsTables = (context.Host.Permissions & Access.Read) != 0;
         if (!_iotlb.TryGet(guest.Tag, request.Iova, out CachedPage page)
             || request.Kind == RequestKind.Translation
+            || !readsTables
             || !page.Grants(need)
             || (request.Access & ~Permissions(in request, in context, in page)) != 0)
         {

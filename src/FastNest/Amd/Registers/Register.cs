@@ -12,6 +12,7 @@ namespace FastNest.Amd.Registers;
 /// <param name="Effect">What a write sets going.</param>
 /// <param name="Feature">The feature without which the register reads 0 and ignores writes (reading 59).</param>
 /// <param name="LockedBy">The run bit of Status during which writes are ignored (readings 42, 43).</param>
+/// <param name="SecondFeature">Another feature without which it is not there either.</param>
 internal sealed record Register(
     string Name,
     int Offset,
@@ -21,4 +22,10 @@ internal sealed record Register(
     ulong WriteOneToClear,
     RegisterEffect Effect,
     BitField? Feature = null,
-    BitField? LockedBy = null);
+    BitField? LockedBy = null,
+    BitField? SecondFeature = null)
+{
+    /// <summary>Whether the register is there at all.</summary>
+    public bool IsOffered(IommuFeatures features) =>
+        (Feature is not { } first || features.Has(first)) && (SecondFeature is not { } second || features.Has(second));
+}

@@ -17,7 +17,7 @@ internal sealed class RegisterFile
     {
         foreach (Register register in RegisterMap.All)
         {
-            if (register.Feature is { } feature && !features.Has(feature))
+            if (!register.IsOffered(features))
             {
                 continue;
             }

@@ -100,7 +100,9 @@ internal static class RegisterMap
         new("EventLogBTail", 0x2078, 8, 0, Pointer, 0, None, ExtendedFeature.DualEventLogSup),
         PprAutoResponse,
         new("PPRLogOverflowEarly", 0x2088, 8, 0, EarlyOverflow, 0, None, ExtendedFeature.PprOvrflwEarlySup),
-        new("PPRLogBOverflowEarly", 0x2090, 8, 0, EarlyOverflow, 0, None, ExtendedFeature.PprOvrflwEarlySup),
+        new(
+            "PPRLogBOverflowEarly", 0x2090, 8, 0, EarlyOverflow, 0, None, ExtendedFeature.PprOvrflwEarlySup,
+            SecondFeature: ExtendedFeature.DualPprLogSup),
     ];
 
     private static readonly Dictionary<int, Register> ByOffset = All.ToDictionary(register => register.Offset);
