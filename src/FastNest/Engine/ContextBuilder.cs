@@ -14,7 +14,10 @@ internal sealed class ContextBuilder(TagTable tags, HostStage host)
 
     /// <summary>Tags a first stage, before it is used.</summary>
     public void Tag(ref GuestSpace guest, in HostSpace space) =>
-        guest.Tag = tags.Intern(space.Domain, guest.Pasid, new(RootOf(space), guest.Root | guest.Levels));
+        guest.Tag = tags.Intern(space.Domain, guest.Pasid, new(RootOf(space), KeyOf(guest.Root, guest.Levels, guest.Marks)));
 
-    private static ulong RootOf(in HostSpace space) => space.Root | space.Levels;
+    private static ulong RootOf(in HostSpace space) => KeyOf(space.Root, space.Levels, space.Marks);
+
+    /// <summary>Roots are aligned to 4 KiB. A device that keeps no marks may not fill what another, which does, will find.</summary>
+    private static ulong KeyOf(ulong root, byte levels, MarkPolicy marks) => root | levels | (ulong)marks << 4;
 }

@@ -97,7 +97,7 @@ public sealed partial class GuestPhysicalSpace : IDisposable
 
     /// <summary>
     /// Takes a region out: from now on its addresses are a hole. Waits until accesses under way have ended; the memory is
-    /// released then, or with its last pin. Must not be called from within a translation batch.
+    /// released then, or with its last pin. Neither this nor the mapping of a region may be called from within a batch.
     /// </summary>
     /// <exception cref="MemoryMapException">The region is not mapped in this space.</exception>
     public void Remove(MemoryRegion region)
@@ -117,8 +117,9 @@ public sealed partial class GuestPhysicalSpace : IDisposable
                 _windows[Array.IndexOf(_windows, region)] = null;
             }
 
+            List<nint> unlinked = Map.Unlink(region.Start, region.Length);
             Sections.WaitForReaders();
-            Map.Prune(region.Start, region.Length);
+            Map.Free(unlinked);
             region.MarkUnmapped();
         }
 

@@ -71,18 +71,35 @@ internal sealed unsafe class PhysicalMap : IDisposable
 
     public void Unmap(ulong start, ulong length) => Fill(start, start + length, 0);
 
-    /// <summary>Frees the nodes in a range that hold nothing; no reader may be at work.</summary>
-    public void Prune(ulong start, ulong length)
+    /// <summary>
+    /// Takes the nodes in a range that hold nothing out of the table. Readers may still be in them: they are for
+    /// <see cref="Free(List{nint})"/> once those have passed.
+    /// </summary>
+    public List<nint> Unlink(ulong start, ulong length)
     {
+        var unlinked = new List<nint>();
         for (ulong index = start >> TopShift; index <= (start + length - 1) >> TopShift; index++)
         {
-            Prune(ref _top[index], MiddleShift);
+            Unlink(ref _top[index], MiddleShift, unlinked);
+        }
+
+        return unlinked;
+    }
+
+    /// <summary>Frees nodes that were unlinked.</summary>
+    public void Free(List<nint> unlinked)
+    {
+        foreach (nint node in unlinked)
+        {
+            _nodes.Remove(node);
+            NativeMemory.AlignedFree((void*)node);
         }
     }
 
     private static ulong* Children(ulong entry) => (ulong*)(entry & ~KindMask);
 
-    private bool Prune(ref ulong slot, int shift)
+    /// <summary>Whether the slot holds nothing, now.</summary>
+    private static bool Unlink(ref ulong slot, int shift, List<nint> unlinked)
     {
         if ((slot & KindMask) != Node)
         {
@@ -93,14 +110,13 @@ internal sealed unsafe class PhysicalMap : IDisposable
         bool empty = true;
         for (int i = 0; i < NodeEntries; i++)
         {
-            empty &= shift == PageShift ? children[i] == 0 : Prune(ref children[i], PageShift);
+            empty &= shift == PageShift ? children[i] == 0 : Unlink(ref children[i], PageShift, unlinked);
         }
 
         if (empty)
         {
-            slot = 0;
-            _nodes.Remove((nint)children);
-            NativeMemory.AlignedFree(children);
+            Volatile.Write(ref slot, 0);
+            unlinked.Add((nint)children);
         }
 
         return empty;

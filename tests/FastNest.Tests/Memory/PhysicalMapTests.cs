@@ -49,7 +49,7 @@ public sealed unsafe class PhysicalMapTests
                 model.Remove(old);
                 map.Unmap(old.Start, old.End - old.Start);
                 Compare(map, model, probes);
-                map.Prune(old.Start, old.End - old.Start);
+                map.Free(map.Unlink(old.Start, old.End - old.Start));
             }
 
             model.Add(change);
