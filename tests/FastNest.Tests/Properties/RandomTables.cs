@@ -20,9 +20,9 @@ internal sealed class RandomTables : IDisposable
 
     private const ulong DeviceTable = 0x1000;
     private const ulong FarPages = 0x000F_FFFF_FFF0_0000;
-    private const ulong Hole = 0x7000_0000;
+    private const ulong Hole = 0x3F00_0000;
     private const ulong TablePool = 0x10_0000;
-    private const int PoolPages = 96;
+    private const int PoolPages = 160;
     private const ulong GuestTranslation = Mmio.GTSup | 2UL << 14 | 1UL << 12 | Mmio.GIoSup | 1UL << 53 | 1UL << 61;
 
     private readonly Dice _dice;
@@ -34,7 +34,7 @@ internal sealed class RandomTables : IDisposable
     private readonly List<ulong> _addresses = [0, 0xFEE0_0000, 0xFEEF_FFFC];
     private readonly List<ulong> _guestAddresses = [0];
     private readonly List<uint> _devices = [];
-    private readonly List<uint> _pasids = [0, 1, 511, 512];
+    private readonly List<uint> _pasids = [0, 0, 0, 1, 1, 1, 511, 512];
     private ulong _nextPage = TablePool;
     private int _segmentBits;
 
@@ -58,9 +58,9 @@ internal sealed class RandomTables : IDisposable
         BuildIdentity();
         if ((Twins.Efr & Mmio.GTSup) != 0)
         {
-            for (int i = dice.Between(1, 3); i > 0; i--)
+            for (int i = dice.Between(1, 2); i > 0; i--)
             {
-                int levels = dice.Of(4, 4, 5);
+                int levels = dice.Of(4, 4, 4, 5);
                 _guests.Add((BuildGuest(levels, 0), levels));
             }
 
@@ -98,7 +98,7 @@ internal sealed class RandomTables : IDisposable
 
         Access access = _dice.Of(Access.Read, Access.Write, Access.Write, Access.ReadWrite, Access.Execute, Access.All);
         return guest
-            ? new(new(device), _dice.OneIn(6) ? (uint)_dice.Below(1 << 20) : _dice.From(_pasids), iova, access, _dice.OneIn(2))
+            ? new(new(device), _dice.OneIn(12) ? (uint)_dice.Below(1 << 20) : _dice.From(_pasids), iova, access, _dice.OneIn(2))
             : new(new(device), iova, access);
     }
 
@@ -115,7 +115,7 @@ internal sealed class RandomTables : IDisposable
             Mmio.BuiltEfr | GuestTranslation | Mmio.PprSup,
             Mmio.BuiltEfr | GuestTranslation | Mmio.HASup | 1UL << 37,
             Mmio.BuiltEfr | GuestTranslation & ~(3UL << 14) & ~(3UL << 12) | Mmio.NXSup);
-        return _dice.OneIn(5) ? efr & ~(3UL << 10) | _dice.Field(11, 10) : efr;
+        return _dice.OneIn(12) ? efr & ~(3UL << 10) | _dice.Field(11, 10) : efr;
     }
 
     private ulong NewPage()
@@ -219,21 +219,25 @@ internal sealed class RandomTables : IDisposable
     private ulong BuildGuest(int level, ulong prefix)
     {
         ulong table = NewPage();
-        for (int i = _dice.Between(1, 4); i > 0; i--)
+        for (int i = _dice.Between(2, 5); i > 0; i--)
         {
             int index = _dice.Of(0, 1, 255, 256, 511, _dice.Below(512));
             ulong address = prefix | (ulong)index << Bits.LevelShift(level);
-            _guestAddresses.Add(address);
-            _guestAddresses.Add((ulong)((long)(address << 16) >> 16)); // sign-extended for four levels
-            _addresses.Add(address);
             if (_consistent && !_used.Add(table + (ulong)index * 8))
             {
                 continue;
             }
 
             bool leaf = level == 1 || _nextPage >= TablePool + PoolPages * 0x1000 || (level <= 3 && _dice.OneIn(3));
+            if (leaf)
+            {
+                // Sign-extended for four levels, as most are; unless it is to be refused.
+                _guestAddresses.Add(_dice.OneIn(6) ? address : (ulong)((long)(address << 16) >> 16));
+                _addresses.Add(address);
+            }
+
             ulong entry = leaf
-                ? _dice.Field(_dice.Of(20, 30, 51), 12) & ~((1UL << Bits.LevelShift(level)) - 1) | (level > 1 ? 1UL << 7 : 0)
+                ? _dice.Field(_dice.Of(20, 29, 29, 51), 12) & ~((1UL << Bits.LevelShift(level)) - 1) | (level > 1 ? 1UL << 7 : 0)
                 : BuildGuest(level - 1, address);
             ulong flags = (_dice.OneIn(4) ? 0UL : 2) | (_dice.OneIn(4) ? 0UL : 4) | (_dice.OneIn(4) ? 1UL << 63 : 0) | 0x20;
             Twins.Store(table + (ulong)index * 8, Damaged(1 | flags | entry));
@@ -252,7 +256,7 @@ internal sealed class RandomTables : IDisposable
                 continue;
             }
 
-            ulong target = _dice.OneIn(4) ? NewPage() : _dice.From(_guests).Root;
+            ulong target = _dice.OneIn(8) ? NewPage() : _dice.From(_guests).Root;
             Twins.Store(top + index * 8, Damaged(1 | target));
             _pasids.Add(index);
         }
@@ -299,12 +303,20 @@ internal sealed class RandomTables : IDisposable
         ulong low = Bits.DteLow(root, mode, Rights());
         ulong middle = 0x100 + (ulong)host;
         ulong upper = 0;
-        if (_gcr3s.Count > 0 && !_dice.OneIn(4))
+        if (_gcr3s.Count > 0 && !_dice.OneIn(8))
         {
             ulong gcr3 = _dice.From(_gcr3s);
-            low |= 1UL << 55 | (_dice.OneIn(2) ? 1UL << 54 : 0) | (gcr3 >> 12 & 7) << 58 | (ulong)_dice.Of(0, 0, 0, 1, 2) << 56;
+            if (!_dice.OneIn(4))
+            {
+                host = _dice.OneIn(3) ? 0x50 : _hosts.Count - 1; // where the guest's tables are mapped
+                (root, mode) = host == 0x50 ? (0, 0) : _hosts[host];
+                low = Bits.DteLow(root, mode, Rights());
+                middle = 0x100 + (ulong)host;
+            }
+
+            low |= 1UL << 55 | (_dice.OneIn(2) ? 1UL << 54 : 0) | (gcr3 >> 12 & 7) << 58 | (ulong)_dice.Of(0, 0, 0, 0, 0, 0, 1, 2) << 56;
             middle |= (gcr3 >> 15 & 0xFFFF) << 16 | (gcr3 >> 31) << 43;
-            upper |= (ulong)_dice.Of(0, 0, 1) << 54;
+            upper |= (ulong)_dice.Of(0, 0, 0, 0, 1) << 54;
         }
 
         low &= _dice.OneIn(12) ? ~Bits.TV : ulong.MaxValue;
