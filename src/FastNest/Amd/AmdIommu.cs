@@ -138,7 +138,8 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
                 return false;
             }
 
-            _registers[register] = value;
+            // Reading 52 holds for a snapshot too: a bit of a feature that is not offered does nothing.
+            _registers[register] = register == RegisterMap.Control ? value & Features.WritableControl() : value;
             UpdateRunBits();
             _events.Restore();
             _pprs.Restore();

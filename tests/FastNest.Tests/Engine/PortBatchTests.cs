@@ -1,0 +1,148 @@
+using FastNest.Engine;
+using FastNest.Memory;
+using FastNest.Requests;
+using FastNest.Tests.Machine;
+using Xunit;
+
+namespace FastNest.Tests.Engine;
+
+public sealed class PortBatchTests : IDisposable
+{
+    private const uint Device = 0x10;
+    private const ulong Page = 0x80_0000;
+
+    private readonly TestMachine _machine = new();
+    private readonly Requester _requester = new(new(Device));
+    private readonly ulong _root;
+
+    public PortBatchTests()
+    {
+        _root = _machine.NewTable();
+        _machine.SetDte(Device, Bits.DteLow(_root, 3), 5);
+        _machine.Map(_root, 3, 0x5000, Page);
+        _machine.Start();
+    }
+
+    public void Dispose() => _machine.Dispose();
+
+    [Fact]
+    public void TranslationsReachMemoryInPlace()
+    {
+        using PortBatch batch = _machine.Port.OpenBatch();
+        TranslationResult result = batch.TranslateToHost(_requester.Request(0x5FF8, Access.Write), out Span<byte> memory);
+        Assert.Equal((Page + 0xFF8, 8), (result.Address, memory.Length));
+        memory.Fill(0xA5);
+        Assert.Equal(0xA5A5_A5A5_A5A5_A5A5, _machine.Peek(Page + 0xFF8));
+    }
+
+    [Fact]
+    public void RefusalsMessagesAndHolesReachNothing()
+    {
+        _machine.Map(_root, 3, 0x7000, TestMachine.Hole);
+        using PortBatch batch = _machine.Port.OpenBatch();
+        foreach (ulong iova in new ulong[] { 0x6000, 0x7000, 0xFEE0_0000 })
+        {
+            batch.TranslateToHost(_requester.Request(iova, Access.Write), out Span<byte> memory);
+            Assert.True(memory.IsEmpty);
+        }
+    }
+
+    [Fact]
+    public void AnInvalidationWaitsForTheOpenBatch()
+    {
+        var done = new ManualResetEventSlim();
+        var mutator = new Thread(() =>
+        {
+            _machine.SendAndWait(Bits.InvalidatePages(5, 0x5000, sized: false));
+            done.Set();
+        });
+        using (PortBatch batch = _machine.Port.OpenBatch())
+        {
+            Assert.True(batch.Translate(_requester.Request(0x5000, Access.Read)).Succeeded);
+            mutator.Start();
+            Assert.False(done.Wait(100));
+        }
+
+        Assert.True(done.Wait(10_000));
+        mutator.Join();
+    }
+
+    [Fact]
+    public void ARegionRemovedMeanwhileStaysUntilTheBatchEnds()
+    {
+        bool released = false;
+        MemoryRegion region = _machine.Memory.AddOwned(0x7000_0000, 4096);
+        Assert.True(region.TryPin(out MemoryPin? pin));
+        _machine.Map(_root, 3, 0x8000, 0x7000_0000);
+        var remover = new Thread(() =>
+        {
+            _machine.Memory.Remove(region);
+            released = true;
+        });
+        using (PortBatch batch = _machine.Port.OpenBatch())
+        {
+            batch.TranslateToHost(_requester.Request(0x8000, Access.Write), out Span<byte> memory);
+            remover.Start();
+            Thread.Sleep(50);
+            memory[0] = 1;
+            Assert.False(released);
+        }
+
+        remover.Join();
+        pin!.Dispose();
+    }
+
+    [Fact]
+    public void ARangeComesInItsFewestRuns()
+    {
+        for (ulong i = 0; i < 4; i++)
+        {
+            _machine.Map(_root, 3, 0x10_0000 + i * 0x1000, Page + i * 0x1000);
+        }
+
+        _machine.Map(_root, 3, 0x10_4000, Page + 0x10_0000);
+        var runs = new TranslatedRun[4];
+        TranslationResult last = _machine.Port.TranslateRange(_requester, 0x10_0800, 0x4000, Access.Read, runs, out int count, out ulong done);
+        Assert.True(last.Succeeded);
+        Assert.Equal((2, 0x4000UL), (count, done));
+        Assert.Equal([new(Page + 0x800, 0x3800), new(Page + 0x10_0000, 0x800)], runs[..2]);
+    }
+
+    [Fact]
+    public void ARangeStopsAtAFaultAndWhenRunsAreUsedUp()
+    {
+        _machine.Map(_root, 3, 0x20_0000, Page);
+        _machine.Map(_root, 3, 0x20_1000, Page + 0x5000);
+        TranslationResult last = _machine.Port.TranslateRange(
+            _requester, 0x20_0000, 0x3000, Access.Read, new TranslatedRun[4], out int count, out ulong done);
+        Assert.Equal((FaultReason.NotPresent, 2, 0x2000UL), (last.Reason, count, done));
+        last = _machine.Port.TranslateRange(_requester, 0x20_0000, 0x2000, Access.Read, new TranslatedRun[1], out count, out done);
+        Assert.Equal((FaultReason.None, 1, 0x1000UL), (last.Reason, count, done));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            _machine.Port.TranslateRange(_requester, ulong.MaxValue, 2, Access.Read, new TranslatedRun[1], out _, out _));
+    }
+
+    [Fact]
+    public void ARequesterBatchEqualsItsRequestsOneByOne()
+    {
+        ulong[] iovas = [.. Enumerable.Range(0, 3000).Select(static i => (i % 5) switch
+        {
+            0 => 0x5000UL + (ulong)(i & 0xFFF),
+            1 => 0xFEE0_0000UL,
+            2 => 0x6000UL,
+            3 => ulong.MaxValue - (ulong)i,
+            _ => 0x5FFFUL,
+        })];
+        var results = new TranslationResult[iovas.Length];
+        foreach (Access access in new[] { Access.Read, Access.Write })
+        {
+            _machine.Port.Translate(_requester, iovas, access, results);
+            for (int i = 0; i < iovas.Length; i++)
+            {
+                Assert.Equal(_machine.Port.Translate(_requester.Request(iovas[i], access)), results[i]);
+            }
+        }
+
+        Assert.Throws<ArgumentException>(() => _machine.Port.Translate(_requester, iovas, Access.Read, new TranslationResult[1]));
+    }
+}
