@@ -1,6 +1,7 @@
 using FastNest.Amd.Commands;
 using FastNest.Amd.DeviceTable;
 using FastNest.Amd.Events;
+using FastNest.Amd.Logs;
 using FastNest.Amd.Pprs;
 using FastNest.Amd.Registers;
 using FastNest.Engine;
@@ -25,6 +26,8 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     private readonly Lock _mmio = new();
     private readonly RegisterFile _registers;
     private readonly InterruptLatch _interrupts;
+    private readonly LogRing _eventRing;
+    private readonly LogRing _pprRing;
     private readonly EventLog _events;
     private readonly DeviceMail _mail;
     private readonly PprLog _pprs;
@@ -45,9 +48,11 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
         Features = options.Features;
         _registers = new(Features);
         _interrupts = new(options.Interrupt);
-        _events = new(memory, _registers, Features, _interrupts);
+        _eventRing = new(LogRegisters.Event, memory, _registers, _interrupts);
+        _pprRing = new(LogRegisters.Ppr, memory, _registers, _interrupts);
+        _events = new(_eventRing, _registers, Features);
         _mail = new(options.PageResponse);
-        _pprs = new(memory, _registers, _interrupts, _mail);
+        _pprs = new(_pprRing, _registers, _mail);
         _commands = new(memory, _registers, options, _events, _invalidations, _faults, _interrupts, _mail);
         _contexts = new(memory, _registers, Features);
         _regime = MakeRegime();
@@ -141,8 +146,8 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
             // Reading 52 holds for a snapshot too: a bit of a feature that is not offered does nothing.
             _registers[register] = register == RegisterMap.Control ? value & Features.WritableControl() : value;
             UpdateRunBits();
-            _events.Restore();
-            _pprs.Restore();
+            _eventRing.Restore();
+            _pprRing.Restore();
             Volatile.Write(ref _regime, MakeRegime());
             return true;
         }
@@ -210,16 +215,16 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
                 _commands.Run();
                 break;
             case RegisterEffect.EventBase:
-                _events.Restart();
+                _eventRing.Restart();
                 break;
             case RegisterEffect.EventPointer:
-                _events.ReducePointers();
+                _eventRing.ReducePointers();
                 break;
             case RegisterEffect.PprBase:
-                _pprs.Restart();
+                _pprRing.Restart();
                 break;
             case RegisterEffect.PprPointer:
-                _pprs.ReducePointers();
+                _pprRing.ReducePointers();
                 break;
         }
     }
@@ -227,8 +232,8 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     private void UpdateRunBits()
     {
         _commands.Update();
-        _events.Update();
-        _pprs.Update();
+        _eventRing.Update();
+        _pprRing.Update();
     }
 
     private TranslationRegime MakeRegime()
