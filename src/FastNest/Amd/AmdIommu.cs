@@ -73,7 +73,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     /// <param name="caches">The sizes of its caches; null for the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">A cache size is out of range.</exception>
     public TranslationPort OpenPort(CacheOptions? caches = null) =>
-        new(Memory, this, new TranslationCore<AmdV2, AmdV1>(Memory, this, _invalidations, caches ?? new()));
+        new(Memory, this, new NestedCore<AmdV2, AmdV1>(Memory, this, _invalidations, caches ?? new()));
 
     /// <summary>Reads a register; reserved offsets, and accesses that are not 1, 2, 4 or 8 aligned bytes, read 0.</summary>
     /// <param name="offset">Bytes from the start of the MMIO space.</param>

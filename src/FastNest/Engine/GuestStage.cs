@@ -10,7 +10,7 @@ namespace FastNest.Engine;
 /// A port's first stage over its second: a two-dimensional walk, in which every table address and the final page pass
 /// through the host stage. Callers are inside the port's read section.
 /// </summary>
-internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostStage<THost> host, WalkCache tables)
+internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostWalker<THost> host, WalkCache tables)
     where TGuest : struct, IGuestFormat
     where THost : struct, IPageTableFormat
 {
@@ -198,7 +198,7 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostS
         private const ulong PageMask = 0xFFF;
 
         private readonly GuestPhysicalSpace _memory;
-        private readonly HostStage<THost> _host;
+        private readonly HostWalker<THost> _host;
         private readonly WalkCache _tables;
         private readonly MarkList? _marks;
         private readonly ref readonly GuestSpace _guest;
@@ -210,7 +210,7 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostS
 
         public NestedEntries(
             GuestPhysicalSpace memory,
-            HostStage<THost> host,
+            HostWalker<THost> host,
             WalkCache tables,
             MarkList? marks,
             in GuestSpace guest,

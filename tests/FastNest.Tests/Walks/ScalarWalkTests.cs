@@ -176,7 +176,7 @@ public sealed class ScalarWalkTests : IDisposable
     private Walked Walk(ulong root, int levels, ulong iova)
     {
         var pages = new PageCache(0, 1);
-        var host = new HostStage<AmdV1>(_machine.Memory, pages, new WalkCache(0));
+        var host = new HostWalker<AmdV1>(_machine.Memory, pages, new WalkCache(0));
         var space = new HostSpace { Root = root, Levels = (byte)levels, Permissions = Access.All, Tag = 1 };
         return host.TryWalk(in space, iova, Access.Read, pages, out WalkLeaf leaf, out WalkFault fault)
             ? new(FaultReason.None, leaf.At(iova), leaf.Shift, leaf.Rights & Access.All)

@@ -25,7 +25,7 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
 
     private readonly GuestPhysicalSpace _memory;
     private readonly InvalidationQueue _queue = new();
-    private readonly TranslationCore<YieldingV2, YieldingV1> _core;
+    private readonly NestedCore<YieldingV2, YieldingV1> _core;
     private readonly ReadSection _section;
     private readonly Action<InterleavingWorld>[] _steps;
     private readonly int[] _schedule;

@@ -7,7 +7,7 @@ using FastNest.Walks;
 namespace FastNest.Engine;
 
 /// <summary>The second stage in one page-table format.</summary>
-internal sealed class HostStage<THost>(GuestPhysicalSpace memory, PageCache pages, WalkCache tables) : HostStage
+internal sealed class HostWalker<THost>(GuestPhysicalSpace memory, PageCache pages, WalkCache tables) : HostStage
     where THost : struct, IPageTableFormat
 {
     /// <summary>A table that changes under every attempt is its owner's fault: then the last reading stands, unmarked.</summary>

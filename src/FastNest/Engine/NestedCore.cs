@@ -9,7 +9,7 @@ namespace FastNest.Engine;
 /// <summary>
 /// One port's caches and walks, compiled for a first- and a second-stage format. Owned by one thread.
 /// </summary>
-internal sealed class TranslationCore<TGuest, THost> : TranslationCore
+internal sealed class NestedCore<TGuest, THost> : TranslationCore
     where TGuest : struct, IGuestFormat
     where THost : struct, IPageTableFormat
 {
@@ -24,14 +24,14 @@ internal sealed class TranslationCore<TGuest, THost> : TranslationCore
     private readonly PageCache _nestedTlb;
     private readonly WalkCache _guestTables;
     private readonly WalkCache _hostTables;
-    private readonly HostStage<THost> _host;
+    private readonly HostWalker<THost> _host;
     private readonly GuestStage<TGuest, THost> _guest;
     private readonly ContextBuilder _builder;
     private readonly bool _keepsContexts;
     private long _seen;
     private bool _faulted;
 
-    public TranslationCore(GuestPhysicalSpace memory, IFrontEnd frontEnd, InvalidationQueue invalidations, CacheOptions caches)
+    public NestedCore(GuestPhysicalSpace memory, IFrontEnd frontEnd, InvalidationQueue invalidations, CacheOptions caches)
     {
         caches.Check();
         _frontEnd = frontEnd;
