@@ -159,17 +159,17 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostW
     /// <summary>Adds the leaf's Dirty bit to what is to be set on a write; else has the first write come here again.</summary>
     private Access NoteDirty(in GuestSpace guest, in NestedEntries entries, Access need)
     {
-        if (!guest.Marks.HasFlag(MarkPolicy.Dirty) || (entries.Last & TGuest.Dirty) != 0)
+        if ((guest.Marks & MarkPolicy.Dirty) == 0 || (entries.Last & TGuest.Dirty) != 0)
         {
             return Access.None;
         }
 
-        if (!need.HasFlag(Access.Write))
+        if ((need & Access.Write) == 0)
         {
             return Access.Write;
         }
 
-        ulong accessed = guest.Marks.HasFlag(MarkPolicy.Accessed) ? TGuest.Accessed : 0;
+        ulong accessed = (guest.Marks & MarkPolicy.Accessed) != 0 ? TGuest.Accessed : 0;
         _marks.Add(entries.LastPhysical, entries.LastAddress, entries.Last, TGuest.Dirty | accessed);
         return Access.None;
     }
@@ -261,7 +261,7 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostW
             }
 
             (Last, LastAddress, LastPhysical) = (entry, address, physical);
-            if (_guest.Marks.HasFlag(MarkPolicy.Accessed))
+            if ((_guest.Marks & MarkPolicy.Accessed) != 0)
             {
                 _marks!.Add(physical, address, entry, TGuest.Accessed);
             }

@@ -78,8 +78,8 @@ internal sealed class HostWalker<THost>(GuestPhysicalSpace memory, PageCache pag
             }
 
             bool granted = (need & ~(leaf.Rights & space.Permissions)) == 0;
-            bool clean = space.Marks.HasFlag(MarkPolicy.Dirty) && (entries.Last & THost.Dirty) == 0;
-            if (clean && granted && need.HasFlag(Access.Write))
+            bool clean = (space.Marks & MarkPolicy.Dirty) != 0 && (entries.Last & THost.Dirty) == 0;
+            if (clean && granted && (need & Access.Write) != 0)
             {
                 _marks.Add(entries.LastAddress, 0, entries.Last, THost.Accessed | THost.Dirty);
                 clean = false;

@@ -233,7 +233,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
     private TranslationResult Nested(in TranslationRequest request, in TranslationContext context)
     {
         ref readonly GuestSpace guest = ref context.Guest;
-        Access need = (request.Access & Access.ReadWrite) | (request.Access.HasFlag(Access.Execute) ? Access.Read : Access.None);
+        Access need = (request.Access & Access.ReadWrite) | ((request.Access & Access.Execute) != 0 ? Access.Read : Access.None);
         bool readsTables = (context.Host.Permissions & Access.Read) != 0;
         if (!_iotlb.TryGet(guest.Tag, request.Iova, out CachedPage page)
             || request.Kind == RequestKind.Translation

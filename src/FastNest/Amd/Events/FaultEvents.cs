@@ -23,7 +23,7 @@ internal static class FaultEvents
         }
 
         ulong common = EventLayout.DeviceID.Of(request.Device.Value) | EventLayout.I.Of(isMessage ? 1UL : 0)
-            | (fault.Attempted.HasFlag(Access.Write) ? EventLayout.RW.Mask : 0) | Transaction(in request);
+            | ((fault.Attempted & Access.Write) != 0 ? EventLayout.RW.Mask : 0) | Transaction(in request);
         return fault.Reason switch
         {
             FaultReason.ContextUnreadable => new(
@@ -61,7 +61,7 @@ internal static class FaultEvents
             FaultReason.InvalidLevel or FaultReason.InvalidPageSize or FaultReason.SkippedBits => EventLayout.PR.Mask,
             _ => 0, // Readings 1, 2, 17, 18, and whatever is not present.
         };
-        flags |= fault.Attempted.HasFlag(Access.Execute) ? EventLayout.NX.Mask : 0;
+        flags |= (fault.Attempted & Access.Execute) != 0 ? EventLayout.NX.Mask : 0;
         flags |= request.HasPasid && !request.Privileged ? EventLayout.US.Mask : 0;
         return new(common | flags | Code(EventCode.IoPageFault) | Owner(in request, in fault), fault.Address);
     }

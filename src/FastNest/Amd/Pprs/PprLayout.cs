@@ -32,9 +32,9 @@ internal static class PprLayout
         uint pasid = request.Pasid ?? 0;
         ulong word = Code.Of(code) | DeviceID.Of(request.Device.Value) | Pasid15To0.Of(pasid) | Pasid19To16.Of(pasid >> 16)
             | Group.Of((ulong)request.Group) | Last.Of(request.Last ? 1UL : 0);
-        word |= request.Access.HasFlag(Requests.Access.Execute) ? Execute.Mask : 0;
-        word |= request.Access.HasFlag(Requests.Access.Read) ? Read.Mask : 0;
-        word |= request.Access.HasFlag(Requests.Access.Write) ? Write.Mask : 0;
+        word |= (request.Access & Requests.Access.Execute) != 0 ? Execute.Mask : 0;
+        word |= (request.Access & Requests.Access.Read) != 0 ? Read.Mask : 0;
+        word |= (request.Access & Requests.Access.Write) != 0 ? Write.Mask : 0;
         word |= request.Pasid.HasValue ? GN.Mask | (request.Privileged ? 0 : User.Mask) : 0;
         return word;
     }

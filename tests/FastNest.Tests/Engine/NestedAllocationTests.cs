@@ -1,0 +1,66 @@
+using FastNest.Amd;
+using FastNest.Engine;
+using FastNest.Requests;
+using FastNest.Tests.Machine;
+using Xunit;
+
+namespace FastNest.Tests.Engine;
+
+public class NestedAllocationTests
+{
+    private const uint Device = 0x20;
+    private const uint Pasid = 1;
+    private const ulong Gcr3 = 0x70_0000;
+    private const ulong GuestRoot = 0x71_0000;
+    private const ulong GuestEntry = 0x7;
+
+    [Theory]
+    [InlineData("default")]
+    [InlineData("smallest")]
+    [InlineData("none")]
+    public void ANestedBatchAllocatesNothingEvenWhenItSetsAccessedAndDirty(string caches)
+    {
+        using var machine = new TestMachine(IommuFeatures.Built.ExtendedFeatures, IommuFeatures.Built.ExtendedFeatures2);
+        ulong host = machine.NewTable();
+        for (ulong page = 0; page < 8; page++)
+        {
+            machine.SetEntry(host, 3, page << 21, 2, Bits.Pte(page << 21));
+        }
+
+        machine.Poke(Gcr3 + Pasid * 8, GuestRoot | 1);
+        machine.Poke(GuestRoot, (GuestRoot + 0x1000) | GuestEntry);
+        machine.Poke(GuestRoot + 0x1000, (GuestRoot + 0x2000) | GuestEntry);
+        machine.Poke(GuestRoot + 0x2000, (GuestRoot + 0x3000) | GuestEntry);
+        for (ulong page = 0; page < 512; page++)
+        {
+            machine.Poke(GuestRoot + 0x3000 + page * 8, page << 12 | GuestEntry);
+        }
+
+        machine.SetDte(Device, Bits.DteLow(host, 3) | 1UL << 55 | (Gcr3 >> 12 & 7) << 58, 5 | (Gcr3 >> 15 & 0xFFFF) << 16);
+        machine.Start(1UL << 16 | 1UL << 58);
+        CacheOptions options = caches switch
+        {
+            "default" => new(),
+            "smallest" => CacheOptions.Smallest,
+            _ => CacheOptions.None,
+        };
+        using TranslationPort port = machine.Iommu.OpenPort(options);
+        ulong[] iovas = [.. Enumerable.Range(0, 1024).Select(static i => (ulong)(i * 7 % 512) << 12)];
+        var results = new TranslationResult[iovas.Length];
+        var requester = new Requester(new(Device), Pasid);
+        for (int i = 0; i < 40; i++)
+        {
+            port.Translate(requester, iovas.AsSpan(0, 512), Access.Write, results);
+        }
+
+        for (ulong page = 0; page < 512; page += 2)
+        {
+            machine.Poke(GuestRoot + 0x3000 + page * 8, page << 12 | GuestEntry);
+        }
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        port.Translate(requester, iovas, Access.Write, results);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.All(results, static result => Assert.True(result.Succeeded));
+    }
+}
