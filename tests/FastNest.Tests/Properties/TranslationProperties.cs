@@ -102,7 +102,8 @@ public sealed class TranslationProperties
             }
         }
 
-        foreach (FaultReason reason in Enum.GetValues<FaultReason>())
+        // ATS requests have tests of their own.
+        foreach (FaultReason reason in Enum.GetValues<FaultReason>().Except([FaultReason.AtsForbidden]))
         {
             Assert.True(verdicts.GetValueOrDefault(reason) >= 3, $"{reason}: {verdicts.GetValueOrDefault(reason)} of 30000");
         }
