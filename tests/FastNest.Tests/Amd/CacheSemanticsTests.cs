@@ -73,6 +73,26 @@ public sealed class CacheSemanticsTests
         }
     }
 
+    /// <summary>First zero at bit 51 or above: everything, far addresses and sign-extended ones included.</summary>
+    [Theory]
+    [InlineData(0x0007_FFFF_FFFF_F000UL)]
+    [InlineData(0x000F_FFFF_FFFF_F000UL)]
+    [InlineData(0x001F_FFFF_FFFF_F000UL)]
+    [InlineData(0x7FFF_FFFF_FFFF_F000UL)]
+    [InlineData(0xFFFF_FFFF_FFFF_F000UL)]
+    public void ARangeUpToBit51IsEverything(ulong address)
+    {
+        using TestMachine machine = new TestMachine().Start();
+        ulong root = machine.NewTable();
+        machine.SetDte(Device, Bits.DteLow(root, 6), Domain);
+        ulong[] pages = [0x1000, 1UL << 51, 1UL << 52, 1UL << 60, 0xFFFF_FFFF_FFFF_F000];
+        ulong[] leaves = [.. pages.Select(page => machine.Map(root, 6, page, 0x10_0000))];
+        Assert.All(pages, page => Assert.Equal(0x10_0000UL, machine.Translate(Device, page).Address));
+        Array.ForEach(leaves, leaf => machine.Poke(leaf, Bits.Pte(0x20_0000)));
+        machine.SendAndWait(Bits.InvalidatePages(Domain, address, true));
+        Assert.All(pages, page => Assert.Equal(0x20_0000UL, machine.Translate(Device, page).Address));
+    }
+
     [Fact]
     public void APageBelowANewTableIsSeenAfterAnInvalidationOfItsAddress()
     {
