@@ -71,6 +71,15 @@ public sealed class AtsTests : IDisposable
     }
 
     [Fact]
+    public void AnInvalidRequestNamesThePasid()
+    {
+        _machine.SetDte(Device + 1, Bits.DteLow(_root, 3), 5);
+        _machine.Port.Translate(new TranslationRequest(new(Device + 1), 0xA_BCDE, 0x6000, Access.Read) { Kind = RequestKind.Translated });
+        (ulong low, _) = _machine.OnlyEvent();
+        Assert.Equal(8UL << 60 | 1UL << 57 | 3UL << 48 | 0xBCDEUL << 32 | 0xAUL << 16 | (Device + 1), low);
+    }
+
+    [Fact]
     public void ATranslatedRequestPassesWhateverTheTablesSay()
     {
         foreach (ulong address in new ulong[] { 0x7000, 0x8000, 0xFEE0_0000, 1UL << 51 })

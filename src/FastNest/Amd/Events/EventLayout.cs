@@ -15,6 +15,9 @@ internal static class EventLayout
     public static readonly BitField GN = Bit(48);
     public static readonly BitField NX = Bit(49);
     public static readonly BitField US = Bit(50);
+
+    /// <summary>INVALID_DEVICE_REQUEST: a user request, one bit below its place in other events.</summary>
+    public static readonly BitField RequestUS = Bit(49);
     public static readonly BitField I = Bit(51);
     public static readonly BitField PR = Bit(52);
     public static readonly BitField RW = Bit(53);

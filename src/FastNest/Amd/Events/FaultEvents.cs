@@ -68,7 +68,9 @@ internal static class FaultEvents
 
     private static IommuEvent InvalidRequest(in TranslationRequest request, in TranslationResult fault, ulong type) => new(
         Code(EventCode.InvalidDeviceRequest) | EventLayout.DeviceID.Of(request.Device.Value) | EventLayout.RequestType.Of(type)
-            | Transaction(in request),
+            | Transaction(in request)
+            | Pasid(in request)
+            | (request.HasPasid && !request.Privileged ? EventLayout.RequestUS.Mask : 0),
         fault.Address);
 
     /// <summary>Reading 28: the domain, or for the guest's stage the PASID.</summary>
