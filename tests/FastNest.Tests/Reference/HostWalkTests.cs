@@ -125,24 +125,24 @@ public class HostWalkTests
     {
         ulong[] sets = [0, Rig.IR, Rig.IW, Rig.IRIW];
         foreach (ulong dte in sets)
-        foreach (ulong directory in sets)
-        foreach (ulong leaf in sets)
-        {
-            Rig rig = new Rig().HostDte(2, dte)
-                .Put(Rig.HostRoot, 0, Rig.Present | 1 << 9 | directory | Table(1))
-                .Put(Table(1), 0, Rig.Present | leaf | 0x9000);
-            ulong both = dte & directory & leaf;
-            Access granted = ((both & Rig.IR) != 0 ? Access.Read | Access.Execute : 0) | ((both & Rig.IW) != 0 ? Access.Write : 0);
-            foreach (Access access in new[] { Access.None, Access.Read, Access.Write, Access.Execute, Access.ReadWrite })
-            {
-                ReferenceAnswer answer = rig.Ask(0x123, access);
-                bool allowed = (access & ~granted) == 0;
-                Assert.Equal(allowed ? 0x9123UL : null, answer.OutputAddress);
-                Assert.Equal(allowed ? granted : Access.None, answer.Permissions);
-                string nx = (access & Access.Execute) != 0 ? "NX " : "", rw = (access & Access.Write) != 0 ? "RW " : "";
-                Assert.Equal(allowed ? "none" : $"{nx}PR {rw}PE", Rig.Flags(answer.Event));
-            }
-        }
+            foreach (ulong directory in sets)
+                foreach (ulong leaf in sets)
+                {
+                    Rig rig = new Rig().HostDte(2, dte)
+                        .Put(Rig.HostRoot, 0, Rig.Present | 1 << 9 | directory | Table(1))
+                        .Put(Table(1), 0, Rig.Present | leaf | 0x9000);
+                    ulong both = dte & directory & leaf;
+                    Access granted = ((both & Rig.IR) != 0 ? Access.Read | Access.Execute : 0) | ((both & Rig.IW) != 0 ? Access.Write : 0);
+                    foreach (Access access in new[] { Access.None, Access.Read, Access.Write, Access.Execute, Access.ReadWrite })
+                    {
+                        ReferenceAnswer answer = rig.Ask(0x123, access);
+                        bool allowed = (access & ~granted) == 0;
+                        Assert.Equal(allowed ? 0x9123UL : null, answer.OutputAddress);
+                        Assert.Equal(allowed ? granted : Access.None, answer.Permissions);
+                        string nx = (access & Access.Execute) != 0 ? "NX " : "", rw = (access & Access.Write) != 0 ? "RW " : "";
+                        Assert.Equal(allowed ? "none" : $"{nx}PR {rw}PE", Rig.Flags(answer.Event));
+                    }
+                }
     }
 
     [Fact]
