@@ -28,7 +28,10 @@ internal static class CliApplication
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0 && parsed.Action is not { ClearsParseErrors: true })
         {
-            return Refuse(error, parsed.Errors[0].Message);
+            // An argument that nothing took says more than that a command is missing, which it may have been meant to be.
+            return Refuse(error, parsed.UnmatchedTokens is [var unknown, ..]
+                ? $"{unknown}: unknown command or argument; expected one of those that --help shows"
+                : parsed.Errors[0].Message);
         }
 
         try
@@ -38,6 +41,11 @@ internal static class CliApplication
         catch (CaptureException exception)
         {
             return Refuse(error, exception.Message);
+        }
+        catch (IOException exception)
+        {
+            // Whatever is read is read as part of a capture.
+            return Refuse(error, $"standard output: expected to be able to write: {exception.Message}");
         }
     }
 

@@ -8,7 +8,8 @@ internal static class RequestReader
     private const int AddressBits = 52;
     private const long PasidLimit = (1L << TranslationRequest.PasidBits) - 1;
 
-    private const string Known = "device, pasid, iova, access, privileged, spa, fault, source, recorded, rule";
+    private const string Known = "device, pasid, iova, access, privileged, spa, fault, source";
+    private const string KnownOfErrors = "device, pasid, iova, access, privileged, spa, recorded, rule";
 
     private static readonly string[] Required = ["device", "iova", "access", "spa"];
 
@@ -66,7 +67,7 @@ internal static class RequestReader
                     rule = json.Text("a text");
                     break;
                 default:
-                    throw json.UnknownField(Known);
+                    throw json.UnknownField(isError ? KnownOfErrors : Known);
             }
         }
 

@@ -66,7 +66,7 @@ internal ref struct StrictReader
             return false;
         }
 
-        name = _field = _json.GetString()!;
+        name = _field = Decoded();
         if (!_seen.Peek().Add(name))
         {
             throw Error($"field \"{name}\" occurs twice");
@@ -95,7 +95,7 @@ internal ref struct StrictReader
     {
         Next();
         Require(_json.TokenType == JsonTokenType.String, expected);
-        return _json.GetString()!;
+        return Decoded();
     }
 
     public ulong Hex(int bits)
@@ -117,7 +117,7 @@ internal ref struct StrictReader
 
         ulong value = 0;
         Require(
-            _json.TokenType == JsonTokenType.String && Quantity.TryHex(_json.GetString(), out value) && Quantity.Fits(value, bits),
+            _json.TokenType == JsonTokenType.String && Quantity.TryHex(Decoded(), out value) && Quantity.Fits(value, bits),
             expected);
         return value;
     }
@@ -187,6 +187,19 @@ internal ref struct StrictReader
         catch (JsonException exception)
         {
             throw Malformed(exception);
+        }
+    }
+
+    /// <summary>The text of the token read last, whose bytes and escapes the parser has not looked at.</summary>
+    private readonly string Decoded()
+    {
+        try
+        {
+            return _json.GetString()!;
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new CaptureException($"{_file}:{Line}: expected correct Unicode text, found \"{Quote()}\"", exception);
         }
     }
 

@@ -128,8 +128,8 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     }
 
     /// <summary>
-    /// Sets a register to what a stopped machine's register held, writable or not; run bits follow, no command runs. For
-    /// snapshots, before the first port is opened.
+    /// Sets a register to what a stopped machine's register held, read-only bits as well; bits that are reserved or whose
+    /// feature is not offered stay 0. Run bits follow, no command runs. For snapshots, before the first port is opened.
     /// </summary>
     /// <param name="offset">The offset of a 64-bit register, a multiple of 8.</param>
     /// <param name="value">All 64 bits.</param>
@@ -143,8 +143,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
                 return false;
             }
 
-            // Reading 52 holds for a snapshot too: a bit of a feature that is not offered does nothing.
-            _registers[register] = register == RegisterMap.Control ? value & Features.WritableControl() : value;
+            _registers.Restore(register, value);
             UpdateRunBits();
             _eventRing.Restore();
             _pprRing.Restore();

@@ -67,7 +67,9 @@ public static class ElfCore
         {
             // PN_XNUM: the count stands in sh_info of the first section header.
             Span<byte> section = stackalloc byte[SectionHeaderSize];
-            ReadAt(file, section, BinaryPrimitives.ReadUInt64LittleEndian(header[40..]), length, path, "first section header");
+            ulong sections = BinaryPrimitives.ReadUInt64LittleEndian(header[40..]);
+            Check(sections != 0, path, 40, "expected a section header, which holds the count of program headers, found none");
+            ReadAt(file, section, sections, length, path, "first section header");
             count = BinaryPrimitives.ReadUInt32LittleEndian(section[44..]);
         }
 
@@ -92,6 +94,7 @@ public static class ElfCore
     {
         var segment = new Segment(
             index,
+            at,
             BinaryPrimitives.ReadUInt64LittleEndian(entry[8..]),
             BinaryPrimitives.ReadUInt64LittleEndian(entry[24..]),
             BinaryPrimitives.ReadUInt64LittleEndian(entry[32..]),
@@ -117,7 +120,7 @@ public static class ElfCore
         }
         catch (MemoryMapException exception)
         {
-            throw new ElfCoreException($"{path}: segment {segment.Index}: {exception.Message}", exception);
+            throw new ElfCoreException($"{path}: offset 0x{segment.Header:x}: segment {segment.Index}: {exception.Message}", exception);
         }
     }
 
@@ -154,5 +157,5 @@ public static class ElfCore
         }
     }
 
-    private readonly record struct Segment(uint Index, ulong Offset, ulong Physical, ulong FileSize, ulong MemorySize);
+    private readonly record struct Segment(uint Index, long Header, ulong Offset, ulong Physical, ulong FileSize, ulong MemorySize);
 }

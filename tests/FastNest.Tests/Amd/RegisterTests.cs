@@ -249,6 +249,32 @@ public sealed class RegisterTests
         Assert.True(machine.Iommu.TryRestore(0x0018, 1));
     }
 
+    /// <summary>Reading 52, for a snapshot as for a write.</summary>
+    [Theory]
+    [InlineData(3UL, 3UL)]
+    [InlineData(4UL, 0UL)]
+    [InlineData(7UL, 0UL)]
+    public void MoreSegmentsThanOfferedAreNotRestored(ulong restored, ulong kept)
+    {
+        using var machine = new TestMachine();
+        Assert.True(machine.Iommu.TryRestore(Mmio.Control, Mmio.IommuEn | restored << Mmio.DevTblSegEnShift));
+        Assert.Equal(Mmio.IommuEn | kept << Mmio.DevTblSegEnShift, machine.Read(Mmio.Control));
+    }
+
+    /// <summary>An exclusion range that a snapshot ends beyond 52 bits would take in addresses that no driver could exclude.</summary>
+    [Theory]
+    [InlineData(Mmio.DeviceTableBase, 0x000F_FFFF_FFFF_F1FF)]
+    [InlineData(Mmio.CommandBase, 0x0F0F_FFFF_FFFF_F000)]
+    [InlineData(Mmio.ExclusionLimit, 0x000F_FFFF_FFFF_F000)]
+    [InlineData(Mmio.CommandHead, 0x7_FFF0)]
+    [InlineData(Mmio.PprBase, 0)]
+    public void ReservedBitsAreNotRestored(ulong offset, ulong kept)
+    {
+        using var machine = new TestMachine();
+        Assert.True(machine.Iommu.TryRestore(offset, ulong.MaxValue));
+        Assert.Equal(kept, machine.Read(offset));
+    }
+
     private static ulong[] Snapshot(TestMachine machine) =>
         [.. Enumerable.Range(0, 0x4000 / 8).Select(index => machine.Read((ulong)index * 8))];
 }

@@ -72,7 +72,11 @@ public sealed class BadInputTests
     [InlineData("\"fault\":null", "\"fault\":{\"event\":\"EARTHQUAKE\"}", "\"event\"", "EARTHQUAKE")]
     [InlineData("\"privileged\":false", "\"privileged\":0", "\"privileged\"", "true or false")]
     [InlineData("\"trace\"}", "\"trace\"} {}", "correct JSON")]
-    [InlineData("\"source\":\"trace\"}", "\"rule\":\"x\"}", "unknown field \"rule\"")]
+    [InlineData("\"source\":\"trace\"}", "\"rule\":\"x\"}", "unknown field \"rule\"; expected one of device, pasid, iova, access, privileged, spa, fault, source")]
+    [InlineData("\"source\":\"trace\"", "\"source\":\"\\ud800\"", "Unicode", "ud800")]
+    [InlineData("\"source\"", "\"\\udc00\"", "Unicode")]
+    [InlineData("\"iova\":\"0x", "\"iova\":\"\\ud800", "Unicode")]
+    [InlineData("\"spa\":\"0x7401000\"", "\"spa\":\"\\ud800\"", "Unicode")]
     public void Wrong_request(string from, string to, params string[] named)
     {
         using EditedCapture capture = new();
@@ -102,7 +106,7 @@ public sealed class BadInputTests
         using EditedCapture capture = new();
         capture.ChangeLine("recorded-errors.jsonl", 2, line => line.Replace("\"rule\"", "\"law\"", StringComparison.Ordinal));
 
-        Replay(capture).AssertRefused("recorded-errors.jsonl:2: ", "unknown field \"law\"");
+        Replay(capture).AssertRefused("recorded-errors.jsonl:2: ", "unknown field \"law\"; expected one of device, pasid, iova, access, privileged, spa, recorded, rule");
     }
 
     [Theory]
@@ -138,6 +142,15 @@ public sealed class BadInputTests
         capture.Write("registers.json", text);
 
         Replay(capture).AssertRefused(named);
+    }
+
+    [Fact]
+    public void Bytes_that_are_no_text()
+    {
+        using EditedCapture capture = new();
+        File.WriteAllBytes(capture.At("registers.json"), [.. "{\"note\":\""u8, 0xFF, .. "\"}"u8]);
+
+        Replay(capture).AssertRefused("registers.json:1: ", "Unicode");
     }
 
     [Theory]

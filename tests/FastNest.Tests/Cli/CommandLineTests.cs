@@ -10,7 +10,7 @@ public sealed class CommandLineTests
 
     [Theory]
     [InlineData("", "command")]
-    [InlineData("frobnicate", "command")]
+    [InlineData("frobnicate", "frobnicate: unknown command")]
     [InlineData("replay --bogus", "--bogus")]
     [InlineData("replay one two", "two")]
     [InlineData("replay --repeat 0", "--repeat 0")]
@@ -25,6 +25,18 @@ public sealed class CommandLineTests
     public void A_bad_command_line_is_refused_in_one_line(string line, string named) =>
         ToolRun.Of(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).AssertRefused(named);
 
+    [Fact]
+    public void Output_that_cannot_be_written_is_told_in_one_line()
+    {
+        using FullWriter output = new();
+        using StringWriter error = new();
+
+        int code = FastNest.Cli.CliApplication.Run(["replay", "--repeat", "1", "--json"], output, error);
+
+        Assert.Equal(2, code);
+        Assert.Equal("fastnest: standard output: expected to be able to write: full\n", error.ToString().ReplaceLineEndings("\n"));
+    }
+
     [Theory]
     [InlineData("--help", "fastnest [command]")]
     [InlineData("replay --help", "fastnest replay [<DIR>]")]
@@ -36,5 +48,10 @@ public sealed class CommandLineTests
         Assert.Equal(0, run.ExitCode);
         Assert.Contains(expected, run.Output, StringComparison.Ordinal);
         Assert.Equal("", run.Error);
+    }
+
+    private sealed class FullWriter : StringWriter
+    {
+        public override void WriteLine(string? value) => throw new IOException("full");
     }
 }

@@ -27,6 +27,7 @@ public sealed class ElfCoreTests : IDisposable
         { "table cut short", static file => Set64(file, 32, (ulong)file.Length - 56), "program header 1" },
         { "more headers than file", static file => Set16(file, 56, 0xFFFE), "program header" },
         { "PN_XNUM without sections", static file => Set16(file, 56, 0xFFFF, 40, ulong.MaxValue - 3), "section header" },
+        { "PN_XNUM with no section table", static file => Set16(file, 56, 0xFFFF), "offset 0x28: expected a section header" },
         { "PN_XNUM section cut short", static file => Set16(file, 56, 0xFFFF, 40, (ulong)file.Length - 63), "section header" },
         { "PN_XNUM absurd count", static file => { Set16(file, 56, 0xFFFF, 40, 0x800); Set32(file, 0x800 + 44, uint.MaxValue); }, "4294967295" },
         { "no PT_LOAD", static file => { Set32(file, Segments, 4); Set32(file, Segments + 56, 4); }, "no PT_LOAD" },
@@ -34,12 +35,12 @@ public sealed class ElfCoreTests : IDisposable
         { "segment beyond the end", static file => Set64(file, Segments + 8, (ulong)file.Length - 0xFFF), "segment 0" },
         { "absurd segment offset", static file => Set64(file, Segments + 56 + 8, ulong.MaxValue), "segment 1" },
         { "absurd segment sizes", static file => Set64(file, Segments + 56 + 32, ulong.MaxValue - 0xFFF, Segments + 56 + 40, ulong.MaxValue - 0xFFF), "segment 1" },
-        { "misaligned paddr", static file => Set64(file, Segments + 56 + 24, 0x8_0800), "segment 1" },
-        { "misaligned memsz", static file => Set64(file, Segments + 56 + 40, 0x2800), "segment 1" },
-        { "memsz zero", static file => Set64(file, Segments + 56 + 32, 0, Segments + 56 + 40, 0), "segment 1" },
-        { "overlap", static file => Set64(file, Segments + 56 + 24, 0x1_0000), "segment 1" },
-        { "beyond 52 bits", static file => Set64(file, Segments + 56 + 24, 1UL << 52), "segment 1" },
-        { "absurd memsz", static file => Set64(file, Segments + 56 + 40, 1UL << 60), "segment 1" },
+        { "misaligned paddr", static file => Set64(file, Segments + 56 + 24, 0x8_0800), "offset 0x78: segment 1" },
+        { "misaligned memsz", static file => Set64(file, Segments + 56 + 40, 0x2800), "offset 0x78: segment 1" },
+        { "memsz zero", static file => Set64(file, Segments + 56 + 32, 0, Segments + 56 + 40, 0), "offset 0x78: segment 1" },
+        { "overlap", static file => Set64(file, Segments + 56 + 24, 0x1_0000), "offset 0x78: segment 1" },
+        { "beyond 52 bits", static file => Set64(file, Segments + 56 + 24, 1UL << 52), "offset 0x78: segment 1" },
+        { "absurd memsz", static file => Set64(file, Segments + 56 + 40, 1UL << 60), "offset 0x78: segment 1" },
     };
 
     public void Dispose()

@@ -98,6 +98,20 @@ internal sealed class RegisterFile
         return register;
     }
 
+    /// <summary>
+    /// Puts in what a stopped machine's register held. Readings 52 and 59 hold for that too: where software writes a register
+    /// whole, bits that it could not have set do nothing.
+    /// </summary>
+    public void Restore(Register register, ulong value)
+    {
+        if (register == RegisterMap.Control || (register.Writable != 0 && register.Width == sizeof(ulong)))
+        {
+            value &= _writable[register.Offset / sizeof(ulong)];
+        }
+
+        this[register] = register == RegisterMap.Control ? WithLegalSegments(value) : value;
+    }
+
     private static bool IsAccess(ulong offset, int size) =>
         size is 1 or 2 or 4 or 8 && offset < RegisterMap.Aperture && offset % (ulong)size == 0;
 
