@@ -176,10 +176,12 @@ public sealed unsafe partial class GuestPhysicalSpace
 
     private MemoryStatus Explain(ulong address) => (address & 7) != 0 ? MemoryStatus.Misaligned : Map.Classify(address);
 
+    /// <summary>The window at an address; its number may have gone to another window since it was looked up.</summary>
     private MemoryRegion? Window(ulong address)
     {
         int number = Map.Window(address);
-        return number < 0 ? null : Volatile.Read(ref _windows)[number];
+        MemoryRegion? region = number < 0 ? null : Volatile.Read(ref Volatile.Read(ref _windows)[number]);
+        return region is not null && address >= region.Start && address < region.End ? region : null;
     }
 
     private bool ReadWindow(ulong address, Span<byte> piece, out MemoryStatus status)
