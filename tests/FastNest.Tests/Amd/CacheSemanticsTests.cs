@@ -85,12 +85,19 @@ public sealed class CacheSemanticsTests
         using TestMachine machine = new TestMachine().Start();
         ulong root = machine.NewTable();
         machine.SetDte(Device, Bits.DteLow(root, 6), Domain);
-        ulong[] pages = [0x1000, 1UL << 51, 1UL << 52, 1UL << 60, 0xFFFF_FFFF_FFFF_F000];
-        ulong[] leaves = [.. pages.Select(page => machine.Map(root, 6, page, 0x10_0000))];
-        Assert.All(pages, page => Assert.Equal(0x10_0000UL, machine.Translate(Device, page).Address));
-        Array.ForEach(leaves, leaf => machine.Poke(leaf, Bits.Pte(0x20_0000)));
-        machine.SendAndWait(Bits.InvalidatePages(Domain, address, true));
-        Assert.All(pages, page => Assert.Equal(0x20_0000UL, machine.Translate(Device, page).Address));
+        ulong[] pages = [0, 1UL << 51, 1UL << 52, 1UL << 60, 0xFFFF_0000_0000_0000];
+        foreach (int level in new[] { 5, 1 })
+        {
+            // Large pages first: among small ones a large range is dropped as a whole anyway.
+            ulong page = 1UL << 48;
+            ulong[] leaves = [.. pages.Select(at => machine.SetEntry(root, 6, at, level, Bits.Pte(page)))];
+            machine.SendAndWait(Bits.InvalidateAll());
+            Assert.All(pages, at => Assert.Equal(page, machine.Translate(Device, at).Address));
+            Array.ForEach(leaves, leaf => machine.Poke(leaf, Bits.Pte(2 * page)));
+            machine.SendAndWait(Bits.InvalidatePages(Domain, address, true));
+            Assert.All(pages, at => Assert.Equal(2 * page, machine.Translate(Device, at).Address));
+            Array.ForEach(leaves, leaf => machine.Poke(leaf, 0));
+        }
     }
 
     [Fact]

@@ -173,6 +173,37 @@ public sealed class TranslationPortTests : IDisposable
         Assert.Equal((16UL, 16UL), (seen, iommu.Read(Mmio.EventHead, 8)));
     }
 
+    /// <summary>A long span is translated in pieces; what is invalidated between two of them is seen by the second.</summary>
+    [Fact]
+    public void ALongBatchSeesInvalidationsBetweenItsPieces()
+    {
+        ulong leaf = _machine.Map(_root, 2, 0x5000, 0x10_0000);
+        FastNest.Amd.AmdIommu? iommu = null;
+        iommu = new FastNest.Amd.AmdIommu(_machine.Memory, new()
+        {
+            Interrupt = _ =>
+            {
+                // The fault in the first piece: software changes the page and waits for its invalidation.
+                _machine.Poke(leaf, Bits.Pte(0x20_0000));
+                (ulong low, ulong high) = Bits.InvalidatePages(Domain, 0x5000, false);
+                _machine.Poke(TestMachine.CommandRing, low);
+                _machine.Poke(TestMachine.CommandRing + 8, high);
+                iommu!.Write(Mmio.CommandTail, 8, 16);
+            },
+        });
+        iommu.Write(Mmio.DeviceTableBase, 8, TestMachine.DeviceTable | 0x1FF);
+        iommu.Write(Mmio.CommandBase, 8, TestMachine.CommandRing | 8UL << 56);
+        iommu.Write(Mmio.EventBase, 8, TestMachine.EventRing | 8UL << 56);
+        iommu.Write(Mmio.Control, 8, Mmio.IommuEn | Mmio.CmdBufEn | Mmio.EventLogEn | Mmio.EventIntEn);
+        using TranslationPort port = iommu.OpenPort();
+        TranslationRequest[] requests = [.. Enumerable.Repeat(new TranslationRequest(new(Device), 0x5000, Access.Read), 100_000)];
+        requests[1] = new(new(Device), 0x6000, Access.Read); // not mapped
+        var results = new TranslationResult[requests.Length];
+        port.Translate(requests, results);
+        Assert.Equal(0x10_0000UL, results[0].Address);
+        Assert.Equal(0x20_0000UL, results[^1].Address);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -214,6 +245,8 @@ public sealed class TranslationPortTests : IDisposable
             uint device = round * 5 % 6;
             Assert.Equal((ulong)(device + 1) << 16, port.Translate(new TranslationRequest(new(device), 0x5000, Access.Read)).Address);
         }
+
+        Assert.True(port.Statistics.Iotlb.Invalidations > 0, "everything cached is dropped when tags run out");
     }
 
     [Fact]
