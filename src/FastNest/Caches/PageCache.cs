@@ -140,7 +140,7 @@ internal sealed class PageCache
             return [];
         }
 
-        ulong hash = ((address >> shift) + (ulong)shift) * 0x9E37_79B9_7F4A_7C15 + tag * 0xD6E8_FEB8_6659_FD93UL;
+        ulong hash = (address >> shift) * 0x9E37_79B9_7F4A_7C15 + (ulong)shift * 0xC2B2_AE3D_27D4_EB4F + tag * 0xD6E8_FEB8_6659_FD93UL;
         return _entries.AsSpan((int)((uint)(hash >> 32) & _setMask) * _ways, _ways);
     }
 

@@ -98,7 +98,7 @@ internal sealed class WalkCache
 
     private ref Entry Slot(uint tag, ulong address, int level)
     {
-        ulong hash = ((address >> Reach(level)) + (ulong)level) * 0x9E37_79B9_7F4A_7C15 + tag * 0xD6E8_FEB8_6659_FD93UL;
+        ulong hash = (address >> Reach(level)) * 0x9E37_79B9_7F4A_7C15 + (ulong)level * 0xC2B2_AE3D_27D4_EB4F + tag * 0xD6E8_FEB8_6659_FD93UL;
         return ref _entries[(uint)(hash >> 32) & _mask];
     }
 
