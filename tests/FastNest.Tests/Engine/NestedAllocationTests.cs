@@ -53,14 +53,15 @@ public class NestedAllocationTests
             port.Translate(requester, iovas.AsSpan(0, 512), Access.Write, results);
         }
 
-        for (ulong page = 0; page < 512; page += 2)
+        void ClearHalfTheMarks()
         {
-            machine.Poke(GuestRoot + 0x3000 + page * 8, page << 12 | GuestEntry);
+            for (ulong page = 0; page < 512; page += 2)
+            {
+                machine.Poke(GuestRoot + 0x3000 + page * 8, page << 12 | GuestEntry);
+            }
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        port.Translate(requester, iovas, Access.Write, results);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, Allocations.Least(ClearHalfTheMarks, () => port.Translate(requester, iovas, Access.Write, results)));
         Assert.All(results, static result => Assert.True(result.Succeeded));
     }
 }
