@@ -25,9 +25,9 @@ internal sealed class RegisterFront(
         WriteWhole(offset & ~7UL, (value & Bytes(size)) << shift, Bytes(size) << shift);
     }
 
-    private static bool IsAccess(ulong offset, int size) => size is 1 or 2 or 4 or 8 && offset % (ulong)size == 0;
+    public static bool IsAccess(ulong offset, int size) => size is 1 or 2 or 4 or 8 && offset % (ulong)size == 0;
 
-    private static ulong Bytes(int size) => ulong.MaxValue >> (64 - 8 * size);
+    public static ulong Bytes(int size) => ulong.MaxValue >> (64 - 8 * size);
 
     private ulong ReadWhole(ulong offset)
     {
