@@ -2,7 +2,7 @@ using FastNest.Requests;
 
 namespace FastNest.Reference;
 
-/// <summary>Encodes events as section 7.1 lays them out. No event of the model is of a translation request, so TR is 0.</summary>
+/// <summary>Encodes events as section 7.1 lays them out. TR tells a translation request.</summary>
 internal static class Events
 {
     private const ulong MasterAbort = 1UL << 57; // reading 15
@@ -19,7 +19,8 @@ internal static class Events
             | Context(request, request.HasPasid, domain: 0)
             | Bits.Put(isInterrupt, 51)
             | Bits.Put(IsWrite(request), 53)
-            | Bits.Put(reservedBit, 55),
+            | Bits.Put(reservedBit, 55)
+            | Translation(request),
         request.Iova & ~3UL); // reading 27
 
     public static ReferenceEvent DeviceTableHardwareError(in TranslationRequest request, ulong spa, bool isInterrupt) => new(
@@ -27,11 +28,19 @@ internal static class Events
             | Device(request)
             | Bits.Put(isInterrupt, 51)
             | Bits.Put(IsWrite(request), 53)
+            | Translation(request)
             | MasterAbort,
         spa);
 
-    public static ReferenceEvent InvalidDeviceRequest(in TranslationRequest request, ulong type) =>
-        new(Code(ReferenceEventCode.InvalidDeviceRequest) | Device(request) | type << 57, request.Iova);
+    // US stands at bit 49 here, one below its place in other events.
+    public static ReferenceEvent InvalidDeviceRequest(in TranslationRequest request, ulong type) => new(
+        Code(ReferenceEventCode.InvalidDeviceRequest)
+            | Device(request)
+            | Context(request, request.HasPasid, domain: 0)
+            | Bits.Put(request.HasPasid && !request.Privileged, 49)
+            | Translation(request)
+            | type << 57,
+        request.Iova);
 
     /// <summary>An unreadable table entry of the guest stage, or of the host stage.</summary>
     public static ReferenceEvent PageTableHardwareError(in TranslationRequest request, ulong spa, bool guest, ushort domain, bool write) => new(
@@ -39,10 +48,11 @@ internal static class Events
             | Device(request)
             | Context(request, guest, domain)
             | Bits.Put(write, 53)
+            | Translation(request)
             | MasterAbort,
         spa);
 
-    /// <summary>An IO_PAGE_FAULT. <paramref name="write"/> and <paramref name="execute"/> are those of the access refused.</summary>
+    /// <summary>An IO_PAGE_FAULT; translation requests never raise one. <paramref name="write"/> and <paramref name="execute"/> are those of the access refused.</summary>
     public static ReferenceEvent IoPageFault(
         in TranslationRequest request, ulong address, PageFault fault, bool guest, ushort domain, bool write, bool execute, bool isInterrupt = false) => new(
         Code(ReferenceEventCode.IoPageFault)
@@ -62,6 +72,8 @@ internal static class Events
     public static bool IsExecute(in TranslationRequest request) => (request.Access & Access.Execute) != 0;
 
     private static ulong Code(ReferenceEventCode code) => (ulong)code << 60;
+
+    private static ulong Translation(in TranslationRequest request) => Bits.Put(request.Kind == RequestKind.Translation, 56);
 
     private static ulong Device(in TranslationRequest request) => (ushort)request.Device.Value;
 

@@ -16,13 +16,13 @@ public sealed class ReferenceAnswer
     /// </summary>
     public int PageShift { get; init; }
 
-    /// <summary>What the translation grants; nothing when refused.</summary>
+    /// <summary>What the translation grants, to an ATS request perhaps less than it asked for; nothing when refused.</summary>
     public Access Permissions { get; init; }
 
     /// <summary>Whether this is a write to the interrupt window.</summary>
     public bool IsMessage { get; init; }
 
-    /// <summary>The event of a refusal, before any suppression.</summary>
+    /// <summary>The event of a refusal, before any suppression; null when granted, or when an ATS request is refused without one.</summary>
     public ReferenceEvent? Event { get; init; }
 
     /// <summary>Every entry read, in order.</summary>

@@ -23,4 +23,7 @@ public enum ReferenceEventCode
 
     /// <summary>INVALID_DEVICE_REQUEST.</summary>
     InvalidDeviceRequest = 8,
+
+    /// <summary>INVALID_PPR_REQUEST.</summary>
+    InvalidPprRequest = 9,
 }

@@ -9,6 +9,6 @@ public enum ReferenceInterrupt
     /// <summary>A COMPLETION_WAIT with its I bit set was executed.</summary>
     CompletionWait,
 
-    /// <summary>A page request was logged. Not raised yet.</summary>
+    /// <summary>A page request was logged, or the PPR log overflowed.</summary>
     Ppr,
 }

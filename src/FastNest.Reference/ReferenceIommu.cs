@@ -15,8 +15,11 @@ public sealed class ReferenceIommu
     private readonly RegisterFile _registers;
     private readonly List<ReferenceCommand> _executed = [];
     private readonly List<ReferenceInterrupt> _interrupts = [];
+    private readonly List<ReferencePageResponse> _responses = [];
     private readonly FaultSuppression _suppression = new();
     private readonly EventLog _log;
+    private readonly PprLog _pprLog;
+    private readonly PageService _pages;
     private readonly CommandRing _commands;
     private readonly RegisterFront _front;
 
@@ -41,8 +44,11 @@ public sealed class ReferenceIommu
         RingRegisters commandRing = new(_registers, RegisterMap.CommandBufferBase, RegisterMap.CmdBufHead, RegisterMap.CmdBufTail);
         RingRegisters eventRing = new(_registers, RegisterMap.EventLogBase, RegisterMap.EventLogHead, RegisterMap.EventLogTail);
         _log = new(memory, _registers, eventRing, _interrupts);
-        _commands = new(memory, _registers, commandRing, _log, _suppression, _executed, _interrupts);
-        _front = new(_registers, commandRing, eventRing, _commands, _log);
+        RingRegisters pprRing = new(_registers, RegisterMap.PprLogBase, RegisterMap.PprLogHead, RegisterMap.PprLogTail);
+        _pprLog = new(memory, _registers, pprRing, _interrupts);
+        _pages = new(memory, _registers, _log, _pprLog, _responses);
+        _commands = new(memory, _registers, commandRing, _log, _suppression, _executed, _responses, _interrupts);
+        _front = new(_registers, commandRing, eventRing, pprRing, _commands, _log, _pprLog);
     }
 
     /// <summary>The commands executed so far, in order.</summary>
@@ -50,6 +56,9 @@ public sealed class ReferenceIommu
 
     /// <summary>The interrupts signalled so far, in order.</summary>
     public IReadOnlyList<ReferenceInterrupt> Interrupts => _interrupts;
+
+    /// <summary>The responses to page requests sent so far, by command or by the IOMMU itself, in order.</summary>
+    public IReadOnlyList<ReferencePageResponse> PageResponses => _responses;
 
     /// <summary>Reads a register or a part of one.</summary>
     /// <param name="offset">The byte offset in the MMIO aperture, a multiple of <paramref name="size"/>.</param>
@@ -72,12 +81,16 @@ public sealed class ReferenceIommu
     {
         _registers.Set(offset, value);
         if (offset == RegisterMap.Status)
+        {
             _log.StatusRestored();
+            _pprLog.StatusRestored();
+        }
     }
 
     /// <summary>Answers a request without any effect.</summary>
     /// <param name="request">What a device asks.</param>
-    public ReferenceAnswer Translate(in TranslationRequest request) => new Translation(_memory, _registers, request).Run();
+    public ReferenceAnswer Translate(in TranslationRequest request) => 
+        new Translation(_memory, _registers, request, DeviceFetch.Read(_memory, _registers, request.Device)).Run();
 
     /// <summary>Answers a request, marks the entries used, and logs the event of a refusal.</summary>
     /// <param name="request">What a device asks.</param>
@@ -93,5 +106,15 @@ public sealed class ReferenceIommu
         if (answer.Event is not null && !_suppression.Hides(answer))
             _log.Report(answer.Event);
         return answer;
+    }
+
+    /// <summary>Takes a page request: logs it, answers it, or reports that it is not allowed.</summary>
+    /// <param name="request">What a device asks.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The PASID does not fit 20 bits, or the group 9.</exception>
+    public ReferencePageOutcome RequestPage(in ReferencePageRequest request)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)request.Group, 511u, nameof(request));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Pasid ?? 0, 0xF_FFFFu, nameof(request));
+        return _pages.Take(request);
     }
 }

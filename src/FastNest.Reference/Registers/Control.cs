@@ -9,9 +9,13 @@ internal readonly record struct Control(ulong Value)
     public bool ComWaitIntEn => Bits.IsSet(Value, 4);
     public bool CmdBufEn => Bits.IsSet(Value, 12);
     public bool PprLogEn => Bits.IsSet(Value, 13);
+    public bool PprIntEn => Bits.IsSet(Value, 14);
+    public bool PprEn => Bits.IsSet(Value, 15);
     public bool GTEn => Bits.IsSet(Value, 16);
     public bool GALogEn => Bits.IsSet(Value, 28);
     public int DevTblSegEn => (int)Bits.Field(Value, 36, 34);
+    public bool PprAutoRspEn => Bits.IsSet(Value, 39);
+    public bool PprAutoRspAon => Bits.IsSet(Value, 42);
     public int HadUpdate => (int)Bits.Field(Value, 47, 46);
     public bool GDUpdateDis => Bits.IsSet(Value, 48);
     public bool GAUpdateDis => Bits.IsSet(Value, 54);

@@ -17,6 +17,15 @@ internal sealed class RegisterFile(bool irtCacheDisSticks, bool gstBufferTrpMode
         set => Set(RegisterMap.Status, value);
     }
 
+    /// <summary>The same values, to be changed apart.</summary>
+    public RegisterFile Copy()
+    {
+        RegisterFile copy = new(irtCacheDisSticks, gstBufferTrpModeSticks);
+        foreach ((ulong offset, ulong value) in _raw)
+            copy._raw.Add(offset, value);
+        return copy;
+    }
+
     public void Set(ulong offset, ulong value) => _raw[offset] = value;
 
     /// <summary>A register's value, its bits of features not offered removed.</summary>

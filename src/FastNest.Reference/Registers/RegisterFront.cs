@@ -4,9 +4,8 @@ namespace FastNest.Reference.Registers;
 
 /// <summary>What MMIO accesses do: widths, derived values, and the rules that tie registers to the rings.</summary>
 internal sealed class RegisterFront(
-    RegisterFile registers, RingRegisters commandRing, RingRegisters eventRing, CommandRing commands, EventLog log)
+    RegisterFile registers, RingRegisters commandRing, RingRegisters eventRing, RingRegisters pprRing, CommandRing commands, EventLog log, PprLog pprLog)
 {
-    private readonly RingRegisters _pprRing = new(registers, RegisterMap.PprLogBase, RegisterMap.PprLogHead, RegisterMap.PprLogTail);
     private readonly RingRegisters _pprRingB = new(registers, RegisterMap.PprLogBBase, RegisterMap.PprLogBHead, RegisterMap.PprLogBTail);
     private readonly RingRegisters _eventRingB = new(registers, RegisterMap.EventLogBBase, RegisterMap.EventLogBHead, RegisterMap.EventLogBTail);
 
@@ -26,9 +25,9 @@ internal sealed class RegisterFront(
         WriteWhole(offset & ~7UL, (value & Bytes(size)) << shift, Bytes(size) << shift);
     }
 
-    private static bool IsAccess(ulong offset, int size) => size is 1 or 2 or 4 or 8 && offset % (ulong)size == 0;
+    public static bool IsAccess(ulong offset, int size) => size is 1 or 2 or 4 or 8 && offset % (ulong)size == 0;
 
-    private static ulong Bytes(int size) => ulong.MaxValue >> (64 - 8 * size);
+    public static ulong Bytes(int size) => ulong.MaxValue >> (64 - 8 * size);
 
     private ulong ReadWhole(ulong offset)
     {
@@ -60,6 +59,7 @@ internal sealed class RegisterFront(
         {
             commands.ControlWritten();
             log.ControlWritten();
+            pprLog.ControlWritten();
         }
 
         if (offset is RegisterMap.ControlOffset or RegisterMap.CmdBufTail)
@@ -71,22 +71,17 @@ internal sealed class RegisterFront(
     {
         RegisterMap.CommandBufferBase or RegisterMap.CmdBufHead => commands.Running,
         RegisterMap.EventLogBase or RegisterMap.EventLogTail => log.Running,
-        RegisterMap.PprLogBase or RegisterMap.PprLogTail => PprLogRunning,
+        RegisterMap.PprLogBase or RegisterMap.PprLogTail => pprLog.Running,
         _ => false,
     };
 
     private ulong RunBits() =>
-        Bits.Put(log.Running, 3) | Bits.Put(commands.Running, 4) | Bits.Put(PprLogRunning, 7) | Bits.Put(GALogRunning, 8);
-
-    private bool PprLogRunning => registers.Control.IommuEn
-        && registers.Control.PprLogEn
-        && !Bits.IsSet(registers.StatusBits, 5)
-        && _pprRing.LengthIsLegal;
+        Bits.Put(log.Running, 3) | Bits.Put(commands.Running, 4) | Bits.Put(pprLog.Running, 7) | Bits.Put(GALogRunning, 8);
 
     private bool GALogRunning => registers.Control.IommuEn
         && registers.Control.GALogEn
         && !Bits.IsSet(registers.StatusBits, 9)
         && Bits.Field(registers.Get(RegisterMap.GALogBase), 59, 56) >= 8;
 
-    private RingRegisters[] Rings() => [commandRing, eventRing, _pprRing, _pprRingB, _eventRingB];
+    private RingRegisters[] Rings() => [commandRing, eventRing, pprRing, _pprRingB, _eventRingB];
 }

@@ -10,6 +10,7 @@ internal sealed class CommandRing(
     EventLog log,
     FaultSuppression suppression,
     List<ReferenceCommand> executed,
+    List<ReferencePageResponse> responses,
     List<ReferenceInterrupt> interrupts)
 {
     private const ulong CompletionWaitInterrupt = 1UL << 2;
@@ -55,9 +56,18 @@ internal sealed class CommandRing(
             suppression.Forget((ushort)low);
         if (opcode == CommandRules.InvalidateAll)
             suppression.ForgetAll();
+        if (opcode == CommandRules.CompletePpr)
+            responses.Add(Response(low, high));
         executed.Add(new(opcode, low, high, spa));
         ring.Head = ring.After(ring.Head);
     }
+
+    // reading 84
+    private static ReferencePageResponse Response(ulong low, ulong high) => new(
+        new((uint)Bits.Field(low, 15, 0)),
+        Bits.IsSet(high, 2) ? (uint)Bits.Field(low, 51, 32) : null,
+        Group: (int)Bits.Field(high, 40, 32),
+        Code: (int)Bits.Field(high, 47, 44));
 
     // Everything before it is done already, since commands execute one at a time.
     private bool CompletionWait(ulong low, ulong high)

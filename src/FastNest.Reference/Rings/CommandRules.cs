@@ -7,6 +7,8 @@ internal static class CommandRules
 {
     public const int CompletionWait = 1;
     public const int InvalidateDeviceTableEntry = 2;
+    public const int InvalidatePages = 3;
+    public const int CompletePpr = 7;
     public const int InvalidateAll = 8;
 
     public static int Opcode(ulong low) => (int)Bits.Field(low, 63, 60);

@@ -11,12 +11,14 @@ internal sealed class DeviceEntry(ulong[] raw)
     public int Had => (int)Bits.Field(raw[0], 8, 7);
     public int Mode => (int)Bits.Field(raw[0], 11, 9);
     public ulong HostRoot => raw[0] & Bits.Mask(51, 12);
+    public bool Ppr => Bits.IsSet(raw[0], 52);
     public bool GIoV => Bits.IsSet(raw[0], 54);
     public bool GV => Bits.IsSet(raw[0], 55);
     public int Glx => (int)Bits.Field(raw[0], 57, 56);
     public bool IR => Bits.IsSet(raw[0], 61);
     public bool IW => Bits.IsSet(raw[0], 62);
     public ushort DomainId => (ushort)raw[1];
+    public bool I => Bits.IsSet(raw[1], 32);
     public bool SE => Bits.IsSet(raw[1], 33);
     public bool SA => Bits.IsSet(raw[1], 34);
     public bool EX => Bits.IsSet(raw[1], 39);

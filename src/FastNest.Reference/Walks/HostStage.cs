@@ -17,76 +17,97 @@ internal sealed class HostStage(IReferenceMemory memory, DeviceEntry dte, Transl
     /// <param name="refusal">Why the walk could not be completed.</param>
     public HostResult? Walk(ulong address, Access access, bool nested, out Refusal? refusal)
     {
-        refusal = null;
+        List<HostEntry> entries = [];
+        HostStep step = Begin(address, access);
+        while (step.Next is HostPoint point)
+        {
+            ulong spa = EntryAddress(point, address);
+            ulong? entry = memory.TryRead64(spa, out ulong value) ? value : null;
+            step = Read(point, address, access, entry);
+            AddStep($"host L{point.Level}", point.Level, nested ? address : null, spa, entry, step.Granted, step.Note);
+            entries.Add(new(spa, value, IsLeaf(value)));
+        }
+
+        refusal = step.Refusal;
+        return step.End is null ? null : step.End with { Entries = entries };
+    }
+
+    /// <summary>Where a walk begins; without a table it ends there.</summary>
+    public HostStep Begin(ulong address, Access access)
+    {
         Access granted = dte.Permissions;
         if (dte.Mode == 0)
-            return new(address, 64, granted, []);
-
-        int level = dte.Mode;
-        int coveredBits = HostLeaf.DefaultShift(level + 1);
+            return new("", granted) { End = new(address, 64, granted, LacksDirty: false, []) };
+        int coveredBits = HostLeaf.DefaultShift(dte.Mode + 1);
         if (coveredBits < 64 && address >> coveredBits != 0)
         {
             // reading 1
-            refusal = Fault(PageFault.NotPresent, address, access, $"address 0x{address:x} lies beyond the {level} levels of the host table");
-            return null;
+            return new("", granted)
+            {
+                Refusal = Fault(PageFault.NotPresent, address, access, $"address 0x{address:x} lies beyond the {dte.Mode} levels of the host table"),
+            };
         }
 
-        List<HostEntry> entries = [];
-        ulong table = dte.HostRoot;
-        while (true)
-        {
-            ulong index = address >> HostLeaf.DefaultShift(level) & 0x1FF;
-            ulong spa = table + index * 8;
-            string name = $"host L{level}";
-            if (!memory.TryRead64(spa, out ulong entry))
-            {
-                AddStep(name, level, nested ? address : null, spa, null, granted, "memory does not exist");
-                refusal = new(
-                    Events.PageTableHardwareError(request, spa, guest: false, dte.DomainId, Writes(access)),
-                    $"{name} entry at 0x{spa:x}: memory does not exist"); // reading 15
-                return null;
-            }
-
-            int next = (int)Bits.Field(entry, 11, 9);
-            bool isLeaf = next is 0 or 7;
-            if (Judge(entry, level) is var (fault, words) && words is not null)
-            {
-                AddStep(name, level, nested ? address : null, spa, entry, granted, words);
-                refusal = Fault(fault, address, access, $"{name} entry at 0x{spa:x}: {words}");
-                return null;
-            }
-
-            granted &= DeviceEntry.Grants(Bits.IsSet(entry, 61), Bits.IsSet(entry, 62));
-            entries.Add(new(spa, entry, isLeaf));
-            if (isLeaf)
-            {
-                int shift = next == 0 ? HostLeaf.DefaultShift(level) : HostLeaf.ExplicitShift(entry, level)!.Value;
-                ulong offset = Bits.Mask(shift - 1, 0);
-                ulong output = entry & Bits.Mask(51, 12) & ~offset | address & offset; // reading 5b
-                AddStep(name, level, nested ? address : null, spa, entry, granted, $"leaf of 2^{shift} bytes at 0x{output & ~offset:x}");
-                return new(output, shift, granted, entries);
-            }
-
-            if (SkippedBits(address, level, next) != 0)
-            {
-                AddStep(name, level, nested ? address : null, spa, entry, granted, $"skips to level {next} over address bits that are not 0");
-                refusal = Fault(PageFault.Encoding, address, access, $"{name} entry at 0x{spa:x}: NextLevel={next} skips address bits that are not 0");
-                return null;
-            }
-
-            AddStep(name, level, nested ? address : null, spa, entry, granted, $"on to level {next}");
-            table = entry & Bits.Mask(51, 12);
-            level = next;
-        }
+        return new("", granted) { Next = new(dte.Mode, dte.HostRoot, granted) };
     }
 
-    /// <summary>The refusal of an access that a completed walk does not grant.</summary>
-    public Refusal? Deny(HostResult result, ulong address, Access access)
+    /// <summary>Where the entry lies that a walk reads next.</summary>
+    public static ulong EntryAddress(HostPoint point, ulong address) =>
+        point.Table + (address >> HostLeaf.DefaultShift(point.Level) & 0x1FF) * 8;
+
+    /// <summary>What an entry leads to; null where memory does not exist.</summary>
+    public HostStep Read(HostPoint point, ulong address, Access access, ulong? read)
     {
-        if ((access & ~result.Permissions) == 0)
+        int level = point.Level;
+        ulong spa = EntryAddress(point, address);
+        string name = $"host L{level}";
+        if (read is not ulong entry)
+        {
+            return new("memory does not exist", point.Granted)
+            {
+                Refusal = new(
+                    Events.PageTableHardwareError(request, spa, guest: false, dte.DomainId, Writes(access)),
+                    $"{name} entry at 0x{spa:x}: memory does not exist"), // reading 15
+            };
+        }
+
+        if (Judge(entry, level) is var (fault, words) && words is not null)
+            return new(words, point.Granted) { Refusal = Fault(fault, address, access, $"{name} entry at 0x{spa:x}: {words}") };
+
+        int next = NextLevel(entry);
+        Access granted = point.Granted & DeviceEntry.Grants(Bits.IsSet(entry, 61), Bits.IsSet(entry, 62));
+        if (IsLeaf(entry))
+        {
+            int shift = next == 0 ? HostLeaf.DefaultShift(level) : HostLeaf.ExplicitShift(entry, level)!.Value;
+            ulong offset = Bits.Mask(shift - 1, 0);
+            ulong output = entry & Bits.Mask(51, 12) & ~offset | address & offset; // reading 5b
+            return new($"leaf of 2^{shift} bytes at 0x{output & ~offset:x}", granted)
+            {
+                End = new(output, shift, granted, LacksDirty: !Bits.IsSet(entry, 6), []),
+            };
+        }
+
+        if (SkippedBits(address, level, next) != 0)
+        {
+            return new($"skips to level {next} over address bits that are not 0", granted)
+            {
+                Refusal = Fault(PageFault.Encoding, address, access, $"{name} entry at 0x{spa:x}: NextLevel={next} skips address bits that are not 0"),
+            };
+        }
+
+        return new($"on to level {next}", granted) { Next = new(next, entry & Bits.Mask(51, 12), granted) };
+    }
+
+    /// <summary>Whether an entry ends a walk: NextLevel 0 or 7.</summary>
+    public static bool IsLeaf(ulong entry) => NextLevel(entry) is 0 or 7;
+
+    /// <summary>The refusal of an access that a completed walk does not grant.</summary>
+    public Refusal? Deny(Access granted, ulong address, Access access)
+    {
+        if ((access & ~granted) == 0)
             return null;
         string where = dte.Mode == 0 ? "the DTE" : "DTE and host table";
-        return Fault(PageFault.Permission, address, access, $"{where} together grant {result.Permissions}, asked for {access} at 0x{address:x}");
+        return Fault(PageFault.Permission, address, access, $"{where} together grant {granted}, asked for {access} at 0x{address:x}");
     }
 
     // What is wrong with an entry by itself. // reading 20
@@ -94,8 +115,8 @@ internal sealed class HostStage(IReferenceMemory memory, DeviceEntry dte, Transl
     {
         if (!Bits.IsSet(entry, 0))
             return (PageFault.NotPresent, "PR=0, not present");
-        int next = (int)Bits.Field(entry, 11, 9);
-        bool isLeaf = next is 0 or 7;
+        int next = NextLevel(entry);
+        bool isLeaf = IsLeaf(entry);
         ulong reserved = entry & (isLeaf ? LeafReserved : DirectoryReserved);
         if (reserved != 0)
             return (PageFault.ReservedBit, $"reserved bits 0x{reserved:x} set");
@@ -107,6 +128,8 @@ internal sealed class HostStage(IReferenceMemory memory, DeviceEntry dte, Transl
             return (PageFault.Encoding, $"page size illegal at level {level}");
         return (default, null);
     }
+
+    private static int NextLevel(ulong entry) => (int)Bits.Field(entry, 11, 9);
 
     private static ulong SkippedBits(ulong address, int level, int next) => next == level - 1
         ? 0

@@ -1,4 +1,4 @@
 namespace FastNest.Reference.Walks;
 
-/// <summary>A refusal: its event and the reason in words.</summary>
-internal sealed record Refusal(ReferenceEvent Event, string Verdict);
+/// <summary>A refusal: its event, if there is one, and the reason in words.</summary>
+internal sealed record Refusal(ReferenceEvent? Event, string Verdict);

@@ -3,8 +3,8 @@ using FastNest.Requests;
 
 namespace FastNest.Reference.Walks;
 
-/// <summary>Answers one request in the order of section 5.1.</summary>
-internal sealed class Translation(IReferenceMemory memory, RegisterFile registers, TranslationRequest request)
+/// <summary>Answers one request in the order of section 5.1; <paramref name="device"/> is its device table entry.</summary>
+internal sealed class Translation(IReferenceMemory memory, RegisterFile registers, TranslationRequest request, DeviceFetch device)
 {
     private const ulong WindowFirst = 0xFEE0_0000;
     private const ulong WindowLast = 0xFEEF_FFFF;
@@ -15,16 +15,31 @@ internal sealed class Translation(IReferenceMemory memory, RegisterFile register
 
     public ReferenceAnswer Run()
     {
-        if (!_control.IommuEn)
-            return Pass(64, Access.All, "IommuEn=0: passes untranslated"); // reading 55
-        if (!request.HasPasid && request.Iova >= WindowFirst && request.Iova <= WindowLast)
-            return InterruptWindow();
+        ReferenceAnswer? early = BeforeTables(out DeviceEntry? dte, out bool throughGuest);
+        if (early is not null)
+            return early;
+        HostStage host = new(memory, dte!, request, _steps);
+        return throughGuest ? ThroughGuest(dte!, host) : ThroughHost(dte!, host);
+    }
 
-        DeviceEntry? dte = FetchDeviceEntry(isInterrupt: false, out Refusal? refusal);
+    /// <summary>The answer where no table is needed for it; otherwise null and the entry that says which tables to use.</summary>
+    public ReferenceAnswer? BeforeTables(out DeviceEntry? dte, out bool throughGuest)
+    {
+        dte = null;
+        throughGuest = false;
+        if (!_control.IommuEn)
+            return Pass(64, Access.All, "IommuEn=0: passes untranslated"); // readings 55, 70
+        bool inWindow = !request.HasPasid && request.Iova >= WindowFirst && request.Iova <= WindowLast;
+        if (inWindow && request.Kind == RequestKind.Untranslated)
+            return InterruptWindow();
+        if (inWindow && request.Kind == RequestKind.Translation)
+            return Refuse(new(null, "the interrupt window is not translated")); // reading 73
+
+        dte = DecodeDeviceEntry(isInterrupt: false, out Refusal? refusal);
         if (dte is null)
             return Refuse(refusal!);
         if (!dte.V)
-            return Pass(64, Access.All, "DTE.V=0: passes untranslated"); // reading 16
+            return request.Kind == RequestKind.Untranslated ? Pass(64, Access.All, "DTE.V=0: passes untranslated") : RefuseAts("V"); // readings 16, 71
 
         _suppression = dte.Suppression;
         bool guestTranslation = dte.GV && _control.GTEn; // reading 23
@@ -32,29 +47,46 @@ internal sealed class Translation(IReferenceMemory memory, RegisterFile register
             return Refuse(new(Events.IllegalDeviceTableEntry(request, reservedBit: true, isInterrupt: false), "DTE has a reserved bit set"));
         if (dte.IllegalEncoding(_features, guestTranslation) is string encoding)
             return Refuse(new(Events.IllegalDeviceTableEntry(request, reservedBit: false, isInterrupt: false), $"DTE is illegal: {encoding}"));
+        if (request.Kind != RequestKind.Untranslated && !dte.I)
+            return RefuseAts("I");
+        if (request.Kind == RequestKind.Translated)
+            return Pass(64, Access.All, "translated already: passes unchanged"); // reading 74
         if (IsExcluded(dte))
             return Pass(12, Access.All, "in the exclusion range: passes untranslated");
         if (!dte.TV)
             return Refuse(NotPresent(dte, "DTE.V=1, TV=0: no translation")); // reading 2
         if (request.HasPasid && !guestTranslation)
             return Refuse(NotPresent(dte, "a PASID without guest translation (GV, GTEn)")); // reading 17
-
-        HostStage host = new(memory, dte, request, _steps);
-        return guestTranslation && (request.HasPasid || dte.GIoV) ? ThroughGuest(dte, host) : ThroughHost(dte, host);
+        throughGuest = guestTranslation && (request.HasPasid || dte.GIoV);
+        return null;
     }
+
+    // reading 71
+    private ReferenceAnswer RefuseAts(string bit) => Refuse(new(
+        Events.InvalidDeviceRequest(request, type: request.Kind == RequestKind.Translated ? 1UL : 5UL), $"DTE.{bit}=0: no ATS"));
 
     private ReferenceAnswer ThroughHost(DeviceEntry dte, HostStage host)
     {
         HostResult? walk = host.Walk(request.Iova, request.Access, nested: false, out Refusal? refusal);
         if (walk is null)
             return Refuse(refusal!);
-        if (host.Deny(walk, request.Iova, request.Access) is Refusal denied)
-            return Refuse(denied); // reading 4
+        MarkRules rules = new(dte, _features, _control);
+        if (JudgeHost(walk, host, rules, out Access granted, out bool writes) is Refusal denied)
+            return Refuse(denied);
         if (dte.Mode == 0)
-            return Pass(64, walk.Permissions, "DTE.Mode=0: passes one to one");
-        Marks marks = new(dte, _features, _control, request);
-        marks.AddHostWalk(walk, Events.IsWrite(request));
-        return Grant(walk.Spa, walk.Shift, walk.Permissions, marks.All, "translated by the host table");
+            return Pass(64, granted, "DTE.Mode=0: passes one to one");
+        Marks marks = new(rules);
+        marks.AddHostWalk(walk, writes);
+        return Grant(walk.Spa, walk.Shift, granted, marks.All, "translated by the host table");
+    }
+
+    /// <summary>Whether a completed host walk by itself serves the request.</summary>
+    public Refusal? JudgeHost(HostResult walk, HostStage host, MarkRules rules, out Access granted, out bool writes)
+    {
+        Judge judge = new(rules, request);
+        granted = judge.Granted(walk.Permissions, guestLacksDirty: false, walk.LacksDirty);
+        writes = judge.Writes(granted);
+        return judge.IsAts ? judge.RefuseNothing(granted) : host.Deny(walk.Permissions, request.Iova, request.Access); // reading 4
     }
 
     private ReferenceAnswer ThroughGuest(DeviceEntry dte, HostStage host)
@@ -72,7 +104,7 @@ internal sealed class Translation(IReferenceMemory memory, RegisterFile register
     {
         if (request.Access != Access.Write)
             return Refuse(new(Events.InvalidDeviceRequest(request, type: 0), "the interrupt window can only be written"));
-        DeviceEntry? dte = FetchDeviceEntry(isInterrupt: true, out Refusal? refusal);
+        DeviceEntry? dte = DecodeDeviceEntry(isInterrupt: true, out Refusal? refusal);
         if (dte is null)
             return Refuse(refusal!);
         if (!dte.IV)
@@ -91,10 +123,10 @@ internal sealed class Translation(IReferenceMemory memory, RegisterFile register
         return Message($"interrupt message, DTE.IntCtl={dte.IntCtl}");
     }
 
-    private DeviceEntry? FetchDeviceEntry(bool isInterrupt, out Refusal? refusal)
+    private DeviceEntry? DecodeDeviceEntry(bool isInterrupt, out Refusal? refusal)
     {
         refusal = null;
-        if (DeviceTable.AddressOf(request.Device, registers) is not ulong spa)
+        if (device.Spa is not ulong spa)
         {
             ReferenceEvent beyond = Events.IoPageFault(
                 request, request.Iova, PageFault.NotPresent, guest: false, domain: 0, Events.IsWrite(request), Events.IsExecute(request), isInterrupt);
@@ -102,15 +134,11 @@ internal sealed class Translation(IReferenceMemory memory, RegisterFile register
             return null;
         }
 
-        ulong[] raw = new ulong[4];
-        for (int i = 0; i < 4; i++)
+        if (device.Raw is not ulong[] raw)
         {
-            if (!memory.TryRead64(spa + (ulong)i * 8, out raw[i]))
-            {
-                _steps.Add(new() { Name = "DTE", Stage = ReferenceStage.Device, Level = 0, Spa = spa, Note = "memory does not exist" });
-                refusal = new(Events.DeviceTableHardwareError(request, spa, isInterrupt), $"DTE at 0x{spa:x}: memory does not exist"); // reading 58
-                return null;
-            }
+            _steps.Add(new() { Name = "DTE", Stage = ReferenceStage.Device, Level = 0, Spa = spa, Note = "memory does not exist" });
+            refusal = new(Events.DeviceTableHardwareError(request, spa, isInterrupt), $"DTE at 0x{spa:x}: memory does not exist");
+            return null;
         }
 
         DeviceEntry dte = new(raw);
@@ -171,10 +199,14 @@ internal sealed class Translation(IReferenceMemory memory, RegisterFile register
         Verdict = verdict,
     };
 
+    /// <summary>The event of a refusal: page faults of translation requests have none. // readings 72, 76, 78</summary>
+    public static ReferenceEvent? EventOf(Refusal refusal, in TranslationRequest request) =>
+        request.Kind == RequestKind.Translation && refusal.Event?.Code == ReferenceEventCode.IoPageFault ? null : refusal.Event;
+
     private ReferenceAnswer Refuse(Refusal refusal) => new()
     {
         Request = request,
-        Event = refusal.Event,
+        Event = EventOf(refusal, request),
         Steps = _steps,
         Verdict = refusal.Verdict,
         Suppression = _suppression,

@@ -66,6 +66,18 @@ public class EventLogTests
     }
 
     [Fact]
+    public void ARestoredOverflowStopsTheLogUntilItIsSwitchedOff() // reading 64
+    {
+        Rig rig = new();
+        rig.Iommu.RestoreRegister(0x2020, Overflow);
+        rig.Iommu.Write(0x2020, 4, Overflow);
+        Assert.Equal(0UL, rig.Status & (Run | Overflow));
+        rig.Iommu.Write(0x18, 8, Rig.On & ~4UL);
+        rig.Iommu.Write(0x18, 8, Rig.On);
+        Assert.Equal(Run, rig.Status & Run);
+    }
+
+    [Fact]
     public void NothingIsLoggedWhileTheLogIsOff()
     {
         Rig rig = new(control: Rig.On & ~4UL | 8);

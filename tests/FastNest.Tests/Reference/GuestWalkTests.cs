@@ -150,6 +150,33 @@ public class GuestWalkTests
         Assert.Equal(0xFEE0_0000UL, Chain(4, 1, All, more: Rig.GIoV).Ask(0xFEE0_0000, Access.Write).OutputAddress);
     }
 
+    [Fact]
+    public void WithoutAHostTableTheEntrysPermissionsStillCount() // readings 34, 35
+    {
+        ulong marking = Rig.On & ~(1UL << 48 | 1UL << 54);
+        Rig Make(ulong permissions, ulong leaf)
+        {
+            Rig rig = Chain(4, 1, leaf, control: marking);
+            rig.GuestDte(permissions: permissions);
+            return rig;
+        }
+
+        ReferenceAnswer noRead = Make(Rig.IW, All | 0x9000).Ask(Pasid, 0, Access.Write);
+        Assert.Equal(("US PR PE", Table(4)), (Rig.Flags(noRead.Event), noRead.Event!.Address)); // a table read
+        ReferenceAnswer noMark = Make(Rig.IR, All | 0x9000).Ask(Pasid, 0);
+        Assert.Equal(("US PR RW PE", Table(4)), (Rig.Flags(noMark.Event), noMark.Event!.Address));
+        ReferenceAnswer denied = Make(Rig.IR, P | U | 0x9000).Ask(Pasid, 0, Access.Write);
+        Assert.Equal("GN US PR RW PE", Rig.Flags(denied.Event)); // permission before marks
+        Assert.Empty(denied.Updates); // reading 36
+    }
+
+    [Theory] // reading 35: which of two faults is told
+    [InlineData(0x200U, 0UL, 1UL << 50, "GN US")] // beyond GLX
+    [InlineData(Pasid, P | 2, 1UL << 50, "GN US PR RZ")] // the PASID table before the address
+    [InlineData(Pasid, P | 0x7000_0000UL, 1UL << 50, "GN US")] // the address before the table
+    public void PasidThenTableThenAddress(uint pasid, ulong entry, ulong iova, string flags) =>
+        Assert.Equal(flags, Rig.Flags(new Rig().GuestDte().Put(Rig.Gcr3, Pasid, entry).Ask(pasid, iova).Event));
+
     [Theory] // missing page: PASID table, guest root
     [InlineData(true)]
     [InlineData(false)]

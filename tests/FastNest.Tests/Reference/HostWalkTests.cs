@@ -167,6 +167,8 @@ public class HostWalkTests
     [InlineData(3UL, 1UL, 0UL, Access.Write, 0x20UL, 0x20UL)]
     [InlineData(0UL, 3UL, 0UL, Access.Write, 0UL, 0UL)]
     [InlineData(3UL, 0UL, 0UL, Access.Write, 0UL, 0UL)]
+    [InlineData(3UL, 2UL, 0UL, Access.Write, 0UL, 0UL)] // reading 33
+    [InlineData(1UL, 1UL, 0UL, Access.Write, 0x20UL, 0x20UL)]
     [InlineData(3UL, 3UL, 1UL << 52, Access.Write, 0x20UL, 0x20UL)]
     [InlineData(3UL, 3UL, 1UL << 49, Access.Write, 0UL, 0UL)]
     public void AccessedAndDirty(ulong had, ulong update, ulong without, Access access, ulong directory, ulong leaf)

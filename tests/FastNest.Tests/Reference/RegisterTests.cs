@@ -97,6 +97,11 @@ public class RegisterTests
     [InlineData(0x2030, 1UL << 1, 0x7_FFF0UL)]
     [InlineData(0x2040, 1UL << 7, 0xFFF8UL)]
     [InlineData(0x2070, 1UL << 28, 0x7_FFF0UL)]
+    [InlineData(0x2080, 1UL << 41, 0x1FUL)] // reading 61
+    [InlineData(0x2088, 1UL << 40, 0xC000_7FFFUL)]
+    [InlineData(0x2090, 1UL << 40 | 1UL << 24, 0xC000_7FFFUL)]
+    [InlineData(0x0200, 1UL << 42, 0x000F_FFFF_FFFF_F000UL)]
+    [InlineData(0x0208, 1UL << 42, 0x000F_FFFF_FFFF_F003UL)]
     public void RegisterKeepsItsBitsAndExistsOnlyWithItsFeature(int offset, ulong efr, ulong sticks)
     {
         ReferenceIommu with = Fresh(efr);
