@@ -96,7 +96,7 @@ public sealed class DeviceTableTests
     {
         for (int glxSup = 0; glxSup < 3; glxSup++)
         {
-            for (int gats = 0; gats < 2; gats++)
+            for (int gats = 0; gats < 3; gats++)
             {
                 using TestMachine machine = new TestMachine(Mmio.GTSup | Mmio.IASup | (ulong)glxSup << 14 | (ulong)gats << 12).Start();
                 for (int i = 0; i < 64; i++)

@@ -56,6 +56,19 @@ public sealed class DmaPortTests : IDisposable
     }
 
     [Fact]
+    public void ARefusedTransferTouchesNoMemoryThatHasTheDevicesAddress()
+    {
+        _machine.Poke(First, 0x1111);
+        byte[] buffer = [9, 9, 9, 9];
+        Assert.Equal((0L, FaultReason.NotPresent), Of(_dma.Read(_requester, First, buffer)));
+        Assert.Equal([9, 9, 9, 9], buffer);
+        Assert.Equal((0L, FaultReason.NotPresent), Of(_dma.Write(_requester, First, buffer)));
+        Assert.Equal(0x1111UL, _machine.Peek(First));
+
+        static (long, FaultReason) Of(DmaResult result) => (result.Done, result.Translation.Reason);
+    }
+
+    [Fact]
     public void AReadOnlyPageRefusesTheWrite()
     {
         _machine.Map(_root, 3, Iova + 0x5000, First, Bits.IR);

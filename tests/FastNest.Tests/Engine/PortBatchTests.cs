@@ -134,12 +134,15 @@ public sealed class PortBatchTests : IDisposable
             _ => 0x5FFFUL,
         })];
         var results = new TranslationResult[iovas.Length];
-        foreach (Access access in new[] { Access.Read, Access.Write })
+        foreach (Requester requester in new[] { _requester, _requester with { Pasid = 1 } })
         {
-            _machine.Port.Translate(_requester, iovas, access, results);
-            for (int i = 0; i < iovas.Length; i++)
+            foreach (Access access in new[] { Access.Read, Access.Write })
             {
-                Assert.Equal(_machine.Port.Translate(_requester.Request(iovas[i], access)), results[i]);
+                _machine.Port.Translate(requester, iovas, access, results);
+                for (int i = 0; i < iovas.Length; i++)
+                {
+                    Assert.Equal(_machine.Port.Translate(requester.Request(iovas[i], access)), results[i]);
+                }
             }
         }
 

@@ -78,7 +78,9 @@ public sealed unsafe class PhysicalMapTests
         map.MapRam(0, Page, 0x10_0000);
         Assert.True(map.Resolve(1UL << 52) == null);
         Assert.True(map.Resolve(ulong.MaxValue) == null);
-        Assert.Equal(-1, map.Window(1UL << 63));
+        map.MapMmio(Page, Page, 3);
+        Assert.Equal(3, map.Window(Page));
+        Assert.Equal(-1, map.Window(1UL << 63 | Page));
         Assert.Equal(MemoryStatus.BeyondAddressWidth, map.Classify(1UL << 52));
     }
 
