@@ -63,21 +63,21 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostW
 
             Access granted = Granted(in guest, in request, leaf.Rights);
             ulong intermediate = leaf.At(address);
-            if (!TryFinal(in space, in request, intermediate, granted, ref need, out WalkLeaf final, out fault))
+            if (!TryFinal(in space, in request, intermediate, granted, marks is null, ref need, out WalkLeaf final, out fault))
             {
                 return false;
             }
 
-            Access withheld = final.Withheld;
+            Access withheld = Access.None;
             if (marks is not null)
             {
-                withheld |= NoteDirty(in guest, in entries, need);
-                if (!CanMark(in space, out fault))
+                withheld = NoteDirty(in guest, in entries, need);
+                if (!MayMark(in space, out fault))
                 {
                     return false;
                 }
 
-                if (!_marks.TryApply(memory))
+                if (!TryWriteThrough(in space, intermediate, need, ref final) || !_marks.TryApply(memory))
                 {
                     if (attempt < MaximumAttempts)
                     {
@@ -91,7 +91,7 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostW
             int shift = Math.Min(leaf.Shift, final.Shift);
             fractured = shift < leaf.Shift;
             ulong output = final.At(intermediate) & ~((1UL << shift) - 1);
-            page = new(output, (byte)shift, leaf.Rights & final.Rights, withheld);
+            page = new(output, (byte)shift, leaf.Rights & final.Rights, final.Withheld | withheld);
             return true;
         }
     }
@@ -105,13 +105,14 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostW
         in TranslationRequest request,
         ulong intermediate,
         Access granted,
+        bool dirties,
         ref Access need,
         out WalkLeaf final,
         out WalkFault fault)
     {
         bool partial = request.Kind == RequestKind.Translation;
         Access asked = partial ? need & granted : (need & ~granted) == 0 ? need : Access.None;
-        if (!host.TryLocate(in space, intermediate, asked, out final, out fault))
+        if (!host.TryLocate(in space, intermediate, asked, dirties, out final, out fault))
         {
             fault = fault with { Attempted = request.Access };
             return false;
@@ -121,7 +122,7 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostW
         if (partial)
         {
             need = asked & permitted;
-            if (need != asked && need != Access.None && !host.TryLocate(in space, intermediate, need, out final, out fault))
+            if (need != asked && need != Access.None && !host.TryLocate(in space, intermediate, need, dirties, out final, out fault))
             {
                 return false;
             }
@@ -174,13 +175,49 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostW
         return Access.None;
     }
 
-    /// <summary>Reading 9: an update of a guest table is a write through the second stage.</summary>
-    private bool CanMark(in HostSpace space, out WalkFault fault)
+    /// <summary>
+    /// Reading 9: an update of a guest table is a write through the second stage. Whether all may be written is known before
+    /// any Dirty bit is set, as only a granted write sets one (reading 36).
+    /// </summary>
+    private bool MayMark(in HostSpace space, out WalkFault fault)
     {
         fault = default;
         for (int i = 0; i < _marks.Count; i++)
         {
-            if (!host.TryReach(in space, _marks.GuestAddress(i), Access.Write, out _, out fault))
+            ulong address = _marks.GuestAddress(i);
+            if (!host.TryLocate(in space, address, Access.Write, false, out WalkLeaf leaf, out fault))
+            {
+                return false;
+            }
+
+            if ((leaf.Rights & space.Permissions & Access.Write) == 0)
+            {
+                fault = new(FaultReason.PermissionDenied, TranslationStage.Host, address, Access.Write);
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Sets the second stage's Dirty bits for the page and for the tables to be marked.</summary>
+    /// <returns>False when tables have changed since permission was judged: the walk must be done again.</returns>
+    private bool TryWriteThrough(in HostSpace space, ulong intermediate, Access need, ref WalkLeaf final)
+    {
+        if ((final.Withheld & need) != 0)
+        {
+            if (!host.TryLocate(in space, intermediate, need, out WalkLeaf written, out _)
+                || (need & ~(written.Rights & space.Permissions)) != 0)
+            {
+                return false;
+            }
+
+            final = written;
+        }
+
+        for (int i = 0; i < _marks.Count; i++)
+        {
+            if (!host.TryReach(in space, _marks.GuestAddress(i), Access.Write, out _, out _))
             {
                 return false;
             }

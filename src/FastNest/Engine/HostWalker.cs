@@ -15,7 +15,19 @@ internal sealed class HostWalker<THost>(GuestPhysicalSpace memory, PageCache pag
 
     private readonly MarkList _marks = new();
 
-    public override bool TryLocate(in HostSpace space, ulong address, Access need, out WalkLeaf leaf, out WalkFault fault)
+    public override bool TryLocate(in HostSpace space, ulong address, Access need, out WalkLeaf leaf, out WalkFault fault) =>
+        TryLocate(in space, address, need, true, out leaf, out fault);
+
+    /// <summary>As <see cref="TryLocate(in HostSpace, ulong, Access, out WalkLeaf, out WalkFault)"/>.</summary>
+    /// <param name="space">The second stage.</param>
+    /// <param name="address">Its input.</param>
+    /// <param name="need">What the page is wanted for.</param>
+    /// <param name="dirties">
+    /// Whether a write is certain to happen. Else the Dirty bit is left as it is, and writing is withheld where it is not set.
+    /// </param>
+    /// <param name="leaf">The page, with the tables' rights.</param>
+    /// <param name="fault">Why there is none.</param>
+    public bool TryLocate(in HostSpace space, ulong address, Access need, bool dirties, out WalkLeaf leaf, out WalkFault fault)
     {
         fault = default;
         if (space.Levels == 0)
@@ -30,7 +42,7 @@ internal sealed class HostWalker<THost>(GuestPhysicalSpace memory, PageCache pag
             return true;
         }
 
-        return TryWalk(in space, address, need, pages, out leaf, out fault);
+        return TryWalk(in space, address, need, dirties, pages, out leaf, out fault);
     }
 
     /// <summary>Walks the tables for as much of what is asked as they and the context permit.</summary>
@@ -47,7 +59,11 @@ internal sealed class HostWalker<THost>(GuestPhysicalSpace memory, PageCache pag
     }
 
     /// <summary>Walks the tables, keeping the page in a cache of the caller's choice, or in none.</summary>
-    public bool TryWalk(in HostSpace space, ulong address, Access need, PageCache keep, out WalkLeaf leaf, out WalkFault fault)
+    public bool TryWalk(in HostSpace space, ulong address, Access need, PageCache keep, out WalkLeaf leaf, out WalkFault fault) =>
+        TryWalk(in space, address, need, true, keep, out leaf, out fault);
+
+    private bool TryWalk(
+        in HostSpace space, ulong address, Access need, bool dirties, PageCache keep, out WalkLeaf leaf, out WalkFault fault)
     {
         leaf = default;
         if (!THost.Covers(address, space.Levels))
@@ -79,7 +95,7 @@ internal sealed class HostWalker<THost>(GuestPhysicalSpace memory, PageCache pag
 
             bool granted = (need & ~(leaf.Rights & space.Permissions)) == 0;
             bool clean = (space.Marks & MarkPolicy.Dirty) != 0 && (entries.Last & THost.Dirty) == 0;
-            if (clean && granted && (need & Access.Write) != 0)
+            if (clean && granted && dirties && (need & Access.Write) != 0)
             {
                 _marks.Add(entries.LastAddress, 0, entries.Last, THost.Accessed | THost.Dirty);
                 clean = false;

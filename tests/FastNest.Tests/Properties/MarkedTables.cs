@@ -88,7 +88,7 @@ internal sealed class MarkedTables : IDisposable
             _twins.Model.TryRead64(address, out ulong model);
             ulong mine = _twins.Load(address);
             // Reading 36 leaves Accessed of the second stage open when a request is refused.
-            ulong open = actual.Succeeded || !isHost ? 0 : IsHalfMarked(in actual) ? Accessed | Dirty : Accessed;
+            ulong open = actual.Succeeded || !isHost ? 0 : Accessed;
             if ((mine & model) == model && (mine & ~model & ~open) == 0)
             {
                 _twins.Model.TryWrite64(address, mine);
@@ -98,14 +98,6 @@ internal sealed class MarkedTables : IDisposable
             Assert.Fail($"request {number}, {request} -> {actual}: entry {address:x} is {mine:x}, reference {model:x}");
         }
     }
-
-    /// <summary>
-    /// A guest entry may not be marked: by then the engine has set Dirty in the second stage's leaves of the page to be written
-    /// and of the guest's tables above. The reference, and reading 36, ask first whether all may be marked.
-    /// </summary>
-    private static bool IsHalfMarked(in TranslationResult refusal) =>
-        refusal is { Reason: FaultReason.PermissionDenied, Stage: TranslationStage.Host, Attempted: Access.Write }
-        && refusal.Address >> 14 == GuestTables >> 14;
 
     private TranslationRequest Request()
     {
