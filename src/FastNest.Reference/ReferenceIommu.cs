@@ -89,7 +89,7 @@ public sealed class ReferenceIommu
 
     /// <summary>Answers a request without any effect.</summary>
     /// <param name="request">What a device asks.</param>
-    public ReferenceAnswer Translate(in TranslationRequest request) => 
+    public ReferenceAnswer Translate(in TranslationRequest request) =>
         new Translation(_memory, _registers, request, DeviceFetch.Read(_memory, _registers, request.Device)).Run();
 
     /// <summary>Answers a request, marks the entries used, and logs the event of a refusal.</summary>

@@ -104,5 +104,6 @@ public sealed class AtsMarksTests : IDisposable
 
     private TranslationResult Ask(uint device, uint? pasid, ulong iova, Access access) => _machine.Port.Translate(
         (pasid is { } number ? new TranslationRequest(new(device), number, iova, access) : new TranslationRequest(new(device), iova, access))
-        with { Kind = RequestKind.Translation });
+        with
+        { Kind = RequestKind.Translation });
 }
