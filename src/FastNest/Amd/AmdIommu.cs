@@ -71,9 +71,11 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
 
     /// <summary>Opens a port for one submitting thread.</summary>
     /// <param name="caches">The sizes of its caches; null for the defaults.</param>
+    /// <param name="strategy">How batches are walked; answers do not depend on it.</param>
+    /// <exception cref="NotSupportedException">This machine cannot run the strategy.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A cache size is out of range.</exception>
-    public TranslationPort OpenPort(CacheOptions? caches = null) =>
-        new(Memory, this, new NestedCore<AmdV2, AmdV1>(Memory, this, _invalidations, caches ?? new()));
+    public TranslationPort OpenPort(CacheOptions? caches = null, WalkStrategy strategy = WalkStrategy.Auto) =>
+        new(Memory, this, new NestedCore<AmdV2, AmdV1>(Memory, this, _invalidations, caches ?? new(), strategy));
 
     /// <summary>Reads a register; reserved offsets, and accesses that are not 1, 2, 4 or 8 aligned bytes, read 0.</summary>
     /// <param name="offset">Bytes from the start of the MMIO space.</param>

@@ -5,5 +5,10 @@ internal readonly record struct AddressRange(ulong First, ulong Last)
 {
     public static AddressRange Empty { get; } = new(1, 0);
 
+    public bool IsEmpty => Last < First;
+
+    /// <summary>Bytes, which 64 bits can hold.</summary>
+    public ulong Length => IsEmpty ? 0 : Last - First + 1;
+
     public bool Contains(ulong address) => address >= First && address <= Last;
 }

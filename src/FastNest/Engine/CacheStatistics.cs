@@ -10,6 +10,18 @@ namespace FastNest.Engine;
 /// <param name="Invalidations">Entries dropped one by one, and whole-cache drops.</param>
 public readonly record struct CacheStatistics(long Hits, long Misses, long Fills, long Evictions, long Invalidations)
 {
+    /// <summary>What two caches have done together.</summary>
+    public static CacheStatistics operator +(CacheStatistics left, CacheStatistics right) => left.Add(right);
+
+    /// <summary>What two caches have done together.</summary>
+    /// <param name="other">The other cache.</param>
+    public CacheStatistics Add(CacheStatistics other) => new(
+        Hits + other.Hits,
+        Misses + other.Misses,
+        Fills + other.Fills,
+        Evictions + other.Evictions,
+        Invalidations + other.Invalidations);
+
     internal static CacheStatistics Of(in CacheCounters counters) =>
         new(counters.Hits, counters.Misses, counters.Fills, counters.Evictions, counters.Invalidations);
 }

@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using FastNest.Caches;
 using FastNest.Formats;
 using FastNest.Memory;
@@ -15,6 +17,9 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
 {
     private const uint TagsPerContext = 2;
 
+    /// <summary>Fewer requests than this are not worth setting out side by side.</summary>
+    private const int SmallestBatch = 4;
+
     private readonly IFrontEnd _frontEnd;
     private readonly InvalidationQueue _invalidations;
     private readonly InvalidationClock _clock = new();
@@ -28,15 +33,20 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
     private readonly GuestStage<TGuest, THost> _guest;
     private readonly ContextBuilder _builder;
     private readonly bool _keepsContexts;
+    private readonly LaneCaches _laneCaches;
+    private readonly LaneWalker? _walker;
+    private readonly LaneRequests _lanes = new();
     private long _seen;
+    private int _recycled;
     private bool _faulted;
 
-    public NestedCore(GuestPhysicalSpace memory, IFrontEnd frontEnd, InvalidationQueue invalidations, CacheOptions caches)
+    public NestedCore(
+        GuestPhysicalSpace memory, IFrontEnd frontEnd, InvalidationQueue invalidations, CacheOptions caches, WalkStrategy strategy)
     {
         caches.Check();
         _frontEnd = frontEnd;
         _invalidations = invalidations;
-        _tags = new(_clock, caches.Tags);
+        _tags = new(_clock, Math.Min(caches.Tags, DirectCache.Tags));
         _contexts = new(caches.ContextEntries);
         _keepsContexts = caches.ContextEntries != 0;
         _iotlb = new(caches.IotlbSets, caches.IotlbWays);
@@ -46,15 +56,17 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         _host = new(memory, _nestedTlb, _hostTables);
         _guest = new(memory, _host, _guestTables);
         _builder = new(_tags, _host);
+        _laneCaches = new(caches);
+        _walker = WalkStrategies.Walker<TGuest, THost>(strategy, memory, _laneCaches, _tags);
         _seen = invalidations.Published;
     }
 
     public override PortStatistics Statistics => new(
         CacheStatistics.Of(in _contexts.Counters),
-        CacheStatistics.Of(in _iotlb.Counters),
+        CacheStatistics.Of(in _iotlb.Counters) + _laneCaches.IotlbStatistics,
         CacheStatistics.Of(in _nestedTlb.Counters),
-        CacheStatistics.Of(in _guestTables.Counters),
-        CacheStatistics.Of(in _hostTables.Counters));
+        CacheStatistics.Of(in _guestTables.Counters) + CacheStatistics.Of(in _laneCaches.GuestTables.Counters),
+        CacheStatistics.Of(in _hostTables.Counters) + CacheStatistics.Of(in _laneCaches.HostTables.Counters));
 
     public override bool TakeFaulted()
     {
@@ -81,9 +93,20 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
     public override void Translate(ReadOnlySpan<TranslationRequest> requests, Span<TranslationResult> results)
     {
         TranslationRegime regime = _frontEnd.Regime;
-        for (int i = 0; i < requests.Length; i++)
+        if (_walker is null || requests.Length < SmallestBatch || !regime.Enabled)
         {
-            results[i] = Translate(in requests[i], regime);
+            for (int i = 0; i < requests.Length; i++)
+            {
+                results[i] = Translate(in requests[i], regime);
+            }
+
+            return;
+        }
+
+        for (int done = 0; done < requests.Length; done += LaneRequests.Capacity)
+        {
+            int count = Math.Min(LaneRequests.Capacity, requests.Length - done);
+            TranslateLanes(requests.Slice(done, count), results.Slice(done, count), regime);
         }
     }
 
@@ -102,13 +125,147 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         }
 
         ref readonly TranslationContext context = ref Context(in request);
-        for (int i = 0; i < iovas.Length; i++)
+        if (_walker is null || iovas.Length < SmallestBatch || !IsUsual(in request, in context, regime))
         {
-            request = request with { Iova = iovas[i] };
-            results[i] = !request.HasPasid && regime.MessageWindow.Contains(iovas[i])
-                ? Message(in request)
-                : Translate(in request, in context, regime);
+            for (int i = 0; i < iovas.Length; i++)
+            {
+                results[i] = Translate(request with { Iova = iovas[i] }, in context, regime, mayBeMessage: true);
+            }
+
+            return;
         }
+
+        ulong attributes = LaneAttributes.Of(in request, in context);
+        for (int done = 0; done < iovas.Length; done += LaneRequests.Capacity)
+        {
+            int count = Math.Min(LaneRequests.Capacity, iovas.Length - done);
+            TranslateLanes(in request, in context, attributes, iovas.Slice(done, count), results.Slice(done, count), regime);
+        }
+    }
+
+    private TranslationResult Translate(
+        in TranslationRequest request, in TranslationContext context, TranslationRegime regime, bool mayBeMessage) =>
+        mayBeMessage && !request.HasPasid && regime.MessageWindow.Contains(request.Iova)
+            ? Message(in request)
+            : Translate(in request, in context, regime);
+
+    /// <summary>One requester's addresses side by side, then those that remain one by one, in order.</summary>
+    private void TranslateLanes(
+        in TranslationRequest request,
+        in TranslationContext context,
+        ulong attributes,
+        ReadOnlySpan<ulong> iovas,
+        Span<TranslationResult> results,
+        TranslationRegime regime)
+    {
+        Span<ulong> unserved = stackalloc ulong[LaneRequests.Capacity / 64];
+        unserved.Clear();
+        _lanes.Shape = LaneShape.Of(in context);
+        _lanes.Fill(iovas, attributes, in context);
+        _walker!.Serve(_lanes, request.HasPasid ? AddressRange.Empty : regime.MessageWindow, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
+        for (int word = 0; word < unserved.Length; word++)
+        {
+            for (ulong rest = unserved[word]; rest != 0; rest &= rest - 1)
+            {
+                int i = (word << 6) + BitOperations.TrailingZeroCount(rest);
+                results[i] = Translate(request with { Iova = iovas[i] }, in context, regime, mayBeMessage: true);
+            }
+        }
+    }
+
+    /// <summary>Mixed requests: those of one shape side by side, then of the next, at last those that remain one by one, in order.</summary>
+    private void TranslateLanes(ReadOnlySpan<TranslationRequest> requests, Span<TranslationResult> results, TranslationRegime regime)
+    {
+        Span<ulong> unserved = stackalloc ulong[LaneRequests.Capacity / 64];
+        Span<ulong> waiting = stackalloc ulong[LaneRequests.Capacity / 64];
+        unserved.Clear();
+        waiting.Clear();
+        for (int i = 0; i < requests.Length; i++)
+        {
+            waiting[i >> 6] |= 1UL << (i & 63);
+        }
+
+        while (Stage(requests, regime, waiting, unserved))
+        {
+            _walker!.Serve(_lanes, AddressRange.Empty, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
+        }
+
+        for (int word = 0; word < unserved.Length; word++)
+        {
+            for (ulong rest = unserved[word]; rest != 0; rest &= rest - 1)
+            {
+                int i = (word << 6) + BitOperations.TrailingZeroCount(rest);
+                results[i] = Translate(in requests[i], regime);
+            }
+        }
+    }
+
+    /// <summary>Takes the first waiting request that may be walked side by side, and all of its shape.</summary>
+    /// <returns>False when none is left.</returns>
+    private bool Stage(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, Span<ulong> waiting, Span<ulong> unserved)
+    {
+        _lanes.Count = 0;
+        int recycled = _recycled;
+        for (int word = 0; word < waiting.Length; word++)
+        {
+            for (ulong rest = waiting[word]; rest != 0; rest &= rest - 1)
+            {
+                int bit = BitOperations.TrailingZeroCount(rest);
+                int i = (word << 6) + bit;
+                ref readonly TranslationRequest request = ref requests[i];
+                if (request.Kind != RequestKind.Untranslated || (!request.HasPasid && regime.MessageWindow.Contains(request.Iova)))
+                {
+                    waiting[word] &= ~(1UL << bit);
+                    unserved[word] |= 1UL << bit;
+                    continue;
+                }
+
+                ref readonly TranslationContext context = ref Context(in request);
+                if (_recycled != recycled)
+                {
+                    // The tags of those taken so far may be another's by now.
+                    recycled = _recycled;
+                    _lanes.Abandon(unserved);
+                }
+
+                if (!IsUsual(in request, in context, regime))
+                {
+                    waiting[word] &= ~(1UL << bit);
+                    unserved[word] |= 1UL << bit;
+                    continue;
+                }
+
+                LaneShape shape = LaneShape.Of(in context);
+                if (_lanes.Count == 0)
+                {
+                    _lanes.Shape = shape;
+                }
+                else if (shape != _lanes.Shape)
+                {
+                    continue;
+                }
+
+                waiting[word] &= ~(1UL << bit);
+                _lanes.Add(i, request.Iova, LaneAttributes.Of(in request, in context), in context);
+            }
+        }
+
+        return _lanes.Count != 0;
+    }
+
+    /// <summary>Whether a request is one of memory, through tables, that may be walked side by side with others.</summary>
+    private static bool IsUsual(in TranslationRequest request, in TranslationContext context, TranslationRegime regime)
+    {
+        bool walks = context.Mode switch
+        {
+            ContextMode.Host => context.Host.Levels != 0,
+            ContextMode.Nested => (context.Host.Permissions & Access.Read) != 0,
+            _ => false,
+        };
+        return walks
+            && (request.Access & Access.All) != Access.None
+            && request.Kind == RequestKind.Untranslated
+            && (request.HasPasid || regime.Exclusion.IsEmpty || !(regime.ExcludesAll || context.Excludable));
     }
 
     private TranslationResult Translate(in TranslationRequest request, TranslationRegime regime)
@@ -364,7 +521,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
             case InvalidationKind.DomainPages:
                 // What was combined with guest tables is not found by guest physical address: it goes as a whole.
                 _clock.InvalidateNested(invalidation.Domain);
-                if (!TryDropPages(in invalidation, TagTable.NoPasid, _hostTables))
+                if (!TryDropPages(in invalidation, TagTable.NoPasid, _hostTables, _laneCaches.HostTables))
                 {
                     _clock.InvalidateDomain(invalidation.Domain);
                 }
@@ -374,7 +531,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
                 _clock.InvalidatePasid(invalidation.Domain, invalidation.Id);
                 break;
             case InvalidationKind.PasidPages:
-                if (!TryDropPages(in invalidation, invalidation.Id, _guestTables))
+                if (!TryDropPages(in invalidation, invalidation.Id, _guestTables, _laneCaches.GuestTables))
                 {
                     _clock.InvalidatePasid(invalidation.Domain, invalidation.Id);
                 }
@@ -386,14 +543,17 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         }
     }
 
-    private bool TryDropPages(in Invalidation invalidation, uint pasid, WalkCache tables) =>
+    private bool TryDropPages(in Invalidation invalidation, uint pasid, WalkCache tables, DirectCache laneTables) =>
         _tags.TryFind(invalidation.Domain, pasid, out uint tag)
         && _iotlb.TryInvalidate(tag, invalidation.Address, invalidation.Shift)
         && (pasid != TagTable.NoPasid || _nestedTlb.TryInvalidate(tag, invalidation.Address, invalidation.Shift))
-        && tables.TryInvalidate(tag, invalidation.Address, invalidation.Shift);
+        && tables.TryInvalidate(tag, invalidation.Address, invalidation.Shift)
+        && _laneCaches.TryInvalidate(tag, invalidation.Address, invalidation.Shift, laneTables);
 
     private void DropAll()
     {
+        _recycled++;
+        _laneCaches.Clear();
         _clock.InvalidateEverything();
         _contexts.Clear();
         _iotlb.Clear();

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using FastNest.Lanes;
 using FastNest.Requests;
 
 namespace FastNest.Formats;
@@ -22,6 +23,8 @@ internal readonly struct AmdV1 : IPageTableFormat
     public static ulong Accessed { get; } = AmdV1Layout.A.Mask;
 
     public static ulong Dirty { get; } = AmdV1Layout.D.Mask;
+
+    public static ulong Address { get; } = AmdV1Layout.Address.Mask;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int IndexShift(int level) => 3 + 9 * level;
@@ -61,6 +64,20 @@ internal readonly struct AmdV1 : IPageTableFormat
     {
         uint rights = (uint)(word >> PermissionShift) & 3;
         return (Access)(rights | (rights & 1) << 2) | StageRights.User;
+    }
+
+    public static void Usual(int level, out ulong mask, out ulong value)
+    {
+        mask = Present | AmdV1Layout.NextLevel.Mask | (level == 1 ? LeafReserved : DirectoryReserved);
+        value = Present | (ulong)(level - 1) << NextLevelShift;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Rights<TLanes>(TLanes entries)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes rights = (entries >>> PermissionShift) & TLanes.All(3);
+        return rights | ((rights & TLanes.All(1)) << 2) | TLanes.All((ulong)StageRights.User);
     }
 
     private static DecodedEntry DecodeLeaf(ulong entry, int level, int next)

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FastNest.Lanes;
 using FastNest.Requests;
 
 namespace FastNest.Formats;
@@ -20,6 +21,8 @@ internal readonly struct AmdV2 : IGuestFormat
     public static ulong Accessed { get; } = AmdV2Layout.A.Mask;
 
     public static ulong Dirty { get; } = AmdV2Layout.D.Mask;
+
+    public static ulong Address { get; } = AmdV2Layout.Address.Mask;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int IndexShift(int level) => 3 + 9 * level;
@@ -52,6 +55,23 @@ internal readonly struct AmdV2 : IGuestFormat
         return (entry & PageSize) == 0
             ? DecodedEntry.Table(entry & AddressMask, level - 1, Rights(entry))
             : DecodeLarge(entry, level);
+    }
+
+    public static void Usual(int level, out ulong mask, out ulong value)
+    {
+        mask = Present | (level == 1 ? 0 : PageSize);
+        value = Present;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Rights<TLanes>(TLanes entries)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes one = TLanes.All(1);
+        TLanes execute = ~(entries >>> NoExecuteShift) & one;
+        TLanes write = (entries >>> WriteShift) & one;
+        TLanes user = (entries >>> UserShift) & one;
+        return one | (write << 1) | (execute << 2) | (user << 3);
     }
 
     private static DecodedEntry DecodeLarge(ulong entry, int level)

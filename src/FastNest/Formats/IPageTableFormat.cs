@@ -1,3 +1,5 @@
+using FastNest.Lanes;
+
 namespace FastNest.Formats;
 
 /// <summary>
@@ -20,4 +22,20 @@ internal interface IPageTableFormat
 
     /// <summary>Takes apart an entry read at a level.</summary>
     static abstract DecodedEntry Decode(ulong entry, int level);
+
+    /// <summary>The address in an entry that points to a table or maps a page of 4 KiB.</summary>
+    static abstract ulong Address { get; }
+
+    /// <summary>
+    /// What most entries look like, so that many can be judged at once: at level 1 a page of 4 KiB, above it a table of the
+    /// next level. An entry that looks otherwise must be decoded by itself.
+    /// </summary>
+    /// <param name="level">The level.</param>
+    /// <param name="mask">The bits that tell.</param>
+    /// <param name="value">What stands in them.</param>
+    static abstract void Usual(int level, out ulong mask, out ulong value);
+
+    /// <summary>What usual entries leave of the permissions gathered so far.</summary>
+    static abstract TLanes Rights<TLanes>(TLanes entries)
+        where TLanes : struct, ILanes<TLanes>;
 }

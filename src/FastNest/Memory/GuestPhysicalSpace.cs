@@ -16,6 +16,7 @@ public sealed partial class GuestPhysicalSpace : IDisposable
     private readonly Lock _layout = new();
     private readonly SortedList<ulong, MemoryRegion> _regions = [];
     private MemoryRegion?[] _windows = [];
+    private PhysicalRun _largestRun = PhysicalRun.None;
     private bool _disposed;
 
     /// <summary>The regions mapped now, by ascending address.</summary>
@@ -34,6 +35,9 @@ public sealed partial class GuestPhysicalSpace : IDisposable
     internal ReadSections Sections { get; } = new();
 
     internal PhysicalMap Map { get; } = new();
+
+    /// <summary>The largest run of RAM, which a port looks at once per batch, inside its read section.</summary>
+    internal PhysicalRun LargestRun => Volatile.Read(ref _largestRun);
 
     /// <summary>
     /// Maps zeroed memory that the space owns; it is committed as it is touched, in huge pages where the system grants them.
@@ -117,6 +121,11 @@ public sealed partial class GuestPhysicalSpace : IDisposable
                 _windows[Array.IndexOf(_windows, region)] = null;
             }
 
+            if (_largestRun.Start == region.Start)
+            {
+                FindLargestRun();
+            }
+
             List<nint> unlinked = Map.Unlink(region.Start, region.Length);
             Sections.WaitForReaders();
             Map.Free(unlinked);
@@ -156,9 +165,24 @@ public sealed partial class GuestPhysicalSpace : IDisposable
             }
 
             _regions.Clear();
+            Volatile.Write(ref _largestRun, PhysicalRun.None);
             _windows = [];
             Map.Dispose();
         }
+    }
+
+    private void FindLargestRun()
+    {
+        PhysicalRun largest = PhysicalRun.None;
+        foreach (MemoryRegion region in _regions.Values)
+        {
+            if (region.Kind != MemoryRegionKind.Mmio && region.Length > largest.Length)
+            {
+                largest = new(region.Start, region.Length, region.Host);
+            }
+        }
+
+        Volatile.Write(ref _largestRun, largest);
     }
 
     private void CheckRange(ulong start, ulong length)
@@ -224,6 +248,10 @@ public sealed partial class GuestPhysicalSpace : IDisposable
         else
         {
             Map.MapRam(region.Start, region.Length, region.Host);
+            if (region.Length > _largestRun.Length)
+            {
+                Volatile.Write(ref _largestRun, new PhysicalRun(region.Start, region.Length, region.Host));
+            }
         }
 
         return region;

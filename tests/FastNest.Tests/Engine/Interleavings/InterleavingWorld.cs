@@ -45,7 +45,7 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
             world => world._epoch = world._memory.Sections.Advance(),
         ];
         BuildTables(_memory);
-        _core = new(_memory, this, _queue, caches);
+        _core = new(_memory, this, _queue, caches, WalkStrategy.Scalar);
         _section = _memory.Sections.Register();
     }
 

@@ -1,4 +1,5 @@
 using FastNest.Formats;
+using FastNest.Lanes;
 
 namespace FastNest.Tests.Engine.Interleavings;
 
@@ -19,6 +20,8 @@ internal readonly struct YieldingV1 : IPageTableFormat
 
     public static ulong Dirty => AmdV1.Dirty;
 
+    public static ulong Address => AmdV1.Address;
+
     public static int IndexShift(int level) => AmdV1.IndexShift(level);
 
     public static bool Covers(ulong address, int levels) => AmdV1.Covers(address, levels);
@@ -28,6 +31,15 @@ internal readonly struct YieldingV1 : IPageTableFormat
         YieldPoint.Reached();
         return AmdV1.Decode(entry, level);
     }
+
+    public static void Usual(int level, out ulong mask, out ulong value) => AmdV1.Usual(level, out mask, out value);
+
+    public static TLanes Rights<TLanes>(TLanes entries)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        YieldPoint.Reached();
+        return AmdV1.Rights(entries);
+    }
 }
 
 internal readonly struct YieldingV2 : IGuestFormat
@@ -35,6 +47,8 @@ internal readonly struct YieldingV2 : IGuestFormat
     public static ulong Accessed => AmdV2.Accessed;
 
     public static ulong Dirty => AmdV2.Dirty;
+
+    public static ulong Address => AmdV2.Address;
 
     public static int IndexShift(int level) => AmdV2.IndexShift(level);
 
@@ -46,5 +60,14 @@ internal readonly struct YieldingV2 : IGuestFormat
     {
         YieldPoint.Reached();
         return AmdV2.Decode(entry, level);
+    }
+
+    public static void Usual(int level, out ulong mask, out ulong value) => AmdV2.Usual(level, out mask, out value);
+
+    public static TLanes Rights<TLanes>(TLanes entries)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        YieldPoint.Reached();
+        return AmdV2.Rights(entries);
     }
 }

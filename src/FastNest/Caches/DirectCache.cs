@@ -1,0 +1,143 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using FastNest.Lanes;
+
+namespace FastNest.Caches;
+
+/// <summary>
+/// A port's direct-mapped cache of pairs, probed for many addresses at once. A key is a tag and the number of a granule of
+/// 2^<see cref="Granule"/> bytes; pages larger than a granule take an entry for each granule that is asked for. Neighbouring
+/// granules never meet in one place. Owned by one thread.
+/// </summary>
+internal sealed class DirectCache
+{
+    /// <summary>Tags stand above the number of a 4 KiB page of a 57-bit address.</summary>
+    public const int TagShift = 45;
+
+    /// <summary>How many tags fit a key.</summary>
+    public const uint Tags = (1u << (64 - TagShift)) - 1;
+
+    /// <summary>The widest address that a key can hold.</summary>
+    public const int AddressBits = 57;
+
+    private const int MaximumDropsShift = 9;
+    private const int LineBytes = 64;
+
+    private readonly ulong[] _pairs;
+    private readonly int _first;
+    private readonly ulong _mask;
+    private int _largestShift;
+
+    /// <param name="entries">A power of two, or 0 for a cache that never holds anything.</param>
+    /// <param name="granule">log2 of the bytes that an entry stands for, at least 12.</param>
+    public DirectCache(int entries, int granule)
+    {
+        Granule = granule;
+        _mask = (ulong)entries - 1;
+        _pairs = GC.AllocateArray<ulong>((2 * entries) + LineBytes / sizeof(ulong), pinned: true);
+        nint start = Marshal.UnsafeAddrOfPinnedArrayElement(_pairs, 0);
+        Table = (start + LineBytes - 1) & -LineBytes;
+        _first = (int)(Table - start) / sizeof(ulong);
+        IsOn = entries != 0;
+    }
+
+    public CacheCounters Counters;
+
+    public int Granule { get; }
+
+    /// <summary>Whether it may hold anything.</summary>
+    public bool IsOn { get; }
+
+    /// <summary>Whether it may hold something now.</summary>
+    public bool IsFilled => _largestShift != 0;
+
+    /// <summary>Where the pairs stand, for as long as this object is alive.</summary>
+    public nint Table { get; }
+
+    /// <summary>The keys of addresses whose tags stand in their upper bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public TLanes KeyOf<TLanes>(TLanes tags, TLanes addresses)
+        where TLanes : struct, ILanes<TLanes> => tags | ((addresses << (64 - AddressBits)) >>> (64 - AddressBits + Granule));
+
+    /// <summary>The key of one address.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ulong KeyOf(ulong tag, ulong address) => tag | ((address << (64 - AddressBits)) >> (64 - AddressBits + Granule));
+
+    /// <summary>Finds what stands at the places of keys; the caller compares them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Probe<TLanes>(TLanes keys, out TLanes found, out TLanes values)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes place = (keys + (keys >>> 38) + (keys >>> 33)) & TLanes.All(_mask);
+        TLanes.GatherPairs(Table, place, out found, out values);
+    }
+
+    /// <param name="key">The key.</param>
+    /// <param name="value">What to keep.</param>
+    /// <param name="shift">log2 of the size of what is kept: dropping any part of it drops all.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Fill(ulong key, ulong value, int shift)
+    {
+        ref ulong pair = ref Pair(key);
+        Counters.Evictions += pair != 0 && pair != key ? 1 : 0;
+        Counters.Fills++;
+        pair = key;
+        Unsafe.Add(ref pair, 1) = value;
+        _largestShift = Math.Max(_largestShift, shift);
+    }
+
+    /// <summary>Drops every entry of a page that overlaps a range.</summary>
+    /// <param name="tag">The tag, in the upper bits.</param>
+    /// <param name="address">The range's start, aligned to its size.</param>
+    /// <param name="rangeShift">log2 of the range's size.</param>
+    /// <returns>False, and nothing is dropped, when there are too many to look for.</returns>
+    public bool TryInvalidate(ulong tag, ulong address, int rangeShift)
+    {
+        if (!IsFilled)
+        {
+            return true;
+        }
+
+        int shift = Math.Max(Math.Max(rangeShift, _largestShift), Granule);
+        if (shift - Granule > MaximumDropsShift)
+        {
+            return false;
+        }
+
+        ulong start = address >> shift << shift;
+        for (ulong i = 0; i < 1UL << (shift - Granule); i++)
+        {
+            ulong key = KeyOf(tag, start + (i << Granule));
+            ref ulong pair = ref Pair(key);
+            if (pair == key)
+            {
+                pair = 0;
+                Counters.Invalidations++;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Drops everything.</summary>
+    public void Clear()
+    {
+        Array.Clear(_pairs);
+        _largestShift = 0;
+        Counters.Invalidations++;
+    }
+
+    /// <summary>Counts the lookups of several lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Count(uint hits, uint misses)
+    {
+        Counters.Hits += BitOperations.PopCount(hits);
+        Counters.Misses += BitOperations.PopCount(misses);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref ulong Pair(ulong key) => ref Unsafe.Add(
+        ref MemoryMarshal.GetArrayDataReference(_pairs),
+        _first + (int)((key + (key >> 38) + (key >> 33)) & _mask) * 2);
+}

@@ -1,0 +1,67 @@
+using FastNest.Caches;
+
+namespace FastNest.Engine;
+
+/// <summary>
+/// A port's caches for batches: finished translations by the size class of their page, and for each stage what stands below
+/// each 2 MiB of its input, the table of level 1 or a large page.
+/// </summary>
+internal sealed class LaneCaches
+{
+    private const int LargeShare = 4;
+    private const int HugeEntries = 64;
+
+    public LaneCaches(CacheOptions options)
+    {
+        int entries = options.IotlbSets == 0 ? 0 : (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)(options.IotlbSets * options.IotlbWays));
+        Small = new(entries, 12);
+        Large = new(entries == 0 ? 0 : Math.Max(1, entries / LargeShare), 21);
+        Huge = new(Math.Min(entries, HugeEntries), 30);
+        GuestTables = new(options.GuestTableEntries, 21);
+        HostTables = new(options.HostTableEntries, 21);
+    }
+
+    /// <summary>Pages below 2 MiB.</summary>
+    public DirectCache Small { get; }
+
+    /// <summary>Pages from 2 MiB on, below 1 GiB.</summary>
+    public DirectCache Large { get; }
+
+    /// <summary>Pages from 1 GiB on.</summary>
+    public DirectCache Huge { get; }
+
+    /// <summary>What the three caches of finished translations have done.</summary>
+    public CacheStatistics IotlbStatistics =>
+        CacheStatistics.Of(in Small.Counters) + CacheStatistics.Of(in Large.Counters) + CacheStatistics.Of(in Huge.Counters);
+
+    public DirectCache GuestTables { get; }
+
+    public DirectCache HostTables { get; }
+
+    /// <summary>The cache for pages of a size.</summary>
+    public DirectCache Of(int shift) => shift < 21 ? Small : shift < 30 ? Large : Huge;
+
+    /// <summary>Drops every translation of a range.</summary>
+    /// <param name="tag">The tag of the first stage, or of the second without one.</param>
+    /// <param name="address">The range's start, aligned to its size.</param>
+    /// <param name="rangeShift">log2 of the range's size.</param>
+    /// <param name="tables">What was cached of the stage's tables.</param>
+    /// <returns>False when the whole tag must be dropped.</returns>
+    public bool TryInvalidate(uint tag, ulong address, int rangeShift, DirectCache tables)
+    {
+        ulong tagged = (ulong)tag << DirectCache.TagShift;
+        return Small.TryInvalidate(tagged, address, rangeShift)
+            && Large.TryInvalidate(tagged, address, rangeShift)
+            && Huge.TryInvalidate(tagged, address, rangeShift)
+            && tables.TryInvalidate(tagged, address, rangeShift);
+    }
+
+    public void Clear()
+    {
+        Small.Clear();
+        Large.Clear();
+        Huge.Clear();
+        GuestTables.Clear();
+        HostTables.Clear();
+    }
+}

@@ -1,0 +1,16 @@
+namespace FastNest.Engine;
+
+/// <summary>What requests that are walked side by side must have in common.</summary>
+/// <param name="Mode">Host or nested.</param>
+/// <param name="GuestLevels">Levels of the first stage.</param>
+/// <param name="HostLevels">Levels of the second.</param>
+/// <param name="GuestMarks">What is marked in the first stage.</param>
+/// <param name="HostMarks">What is marked in the second.</param>
+/// <param name="SignExtended">Whether addresses are sign-extended.</param>
+internal readonly record struct LaneShape(
+    ContextMode Mode, byte GuestLevels, byte HostLevels, MarkPolicy GuestMarks, MarkPolicy HostMarks, bool SignExtended)
+{
+    public static LaneShape Of(in TranslationContext context) => context.Mode == ContextMode.Nested
+        ? new(context.Mode, context.Guest.Levels, context.Host.Levels, context.Guest.Marks, context.Host.Marks, context.Guest.SignExtended)
+        : new(context.Mode, 0, context.Host.Levels, MarkPolicy.None, context.Host.Marks, false);
+}

@@ -1,0 +1,265 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using FastNest.Caches;
+using FastNest.Formats;
+using FastNest.Lanes;
+using FastNest.Memory;
+using FastNest.Walks;
+
+namespace FastNest.Engine;
+
+/// <summary>Serves requests side by side: from the IOTLB, then those it does not know by walks of both stages.</summary>
+internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
+    where TGuest : struct, IGuestFormat
+    where THost : struct, IPageTableFormat
+    where TLanes : struct, ILanes<TLanes>
+{
+    private const ulong ShiftField = PackedPage.ShiftMask << PackedPage.ShiftShift;
+
+    private readonly GuestPhysicalSpace _memory;
+    private readonly LaneCaches _caches;
+    private readonly TagTable _tags;
+    private readonly HostLanes<THost, TLanes> _host;
+    private readonly GuestLanes<TGuest, THost, TLanes> _guest;
+    private readonly ulong[] _guestPages = new ulong[LaneCount.Stride];
+    private readonly ulong[] _addresses = new ulong[LaneCount.Stride];
+    private readonly ulong[] _pages = new ulong[LaneCount.Stride];
+
+    public NestedLanes(GuestPhysicalSpace memory, LaneCaches caches, TagTable tags)
+    {
+        _memory = memory;
+        _caches = caches;
+        _tags = tags;
+        _host = new(memory, caches.HostTables);
+        _guest = new(memory, _host, caches.GuestTables);
+    }
+
+    public override void Serve(LaneRequests requests, AddressRange messages, Span<ulong> results, Span<ulong> unserved)
+    {
+        ref ulong first = ref MemoryMarshal.GetReference(results);
+        SetAside(requests, messages, unserved);
+        Probe(_caches.Small, requests, ref first);
+        Probe(_caches.Large, requests, ref first);
+        Probe(_caches.Huge, requests, ref first);
+        if (requests.Count == 0)
+        {
+            return;
+        }
+
+        PhysicalRun run = _memory.LargestRun;
+        LaneShape shape = requests.Shape;
+        if (shape.Mode == ContextMode.Nested)
+        {
+            WalkNested(run, requests);
+        }
+        else
+        {
+            LaneStage stage = HostStage(in shape, isWritten: true);
+            _host.Locate(run, in stage, ref requests.Iovas, ref requests.Tags, ref requests.HostRoots, requests.Count, ref _pages[0]);
+        }
+
+        Deliver(requests, ref first, unserved);
+    }
+
+    private static LaneStage HostStage(in LaneShape shape, bool isWritten)
+    {
+        ulong accessed = (shape.HostMarks & MarkPolicy.Accessed) != 0 ? THost.Accessed : 0;
+        ulong kept = accessed | ((shape.HostMarks & MarkPolicy.Dirty) != 0 ? THost.Dirty : 0);
+        return new(shape.HostLevels, accessed, isWritten ? kept : accessed, kept);
+    }
+
+    private static LaneStage GuestStage(in LaneShape shape)
+    {
+        ulong accessed = (shape.GuestMarks & MarkPolicy.Accessed) != 0 ? TGuest.Accessed : 0;
+        ulong marks = accessed | ((shape.GuestMarks & MarkPolicy.Dirty) != 0 ? TGuest.Dirty : 0);
+        return new(shape.GuestLevels, accessed, marks, marks);
+    }
+
+    /// <summary>Sets requests aside whose addresses are beyond the tables or the caches' keys, or not memory's.</summary>
+    private static void SetAside(LaneRequests requests, AddressRange messages, Span<ulong> unserved)
+    {
+        LaneShape shape = requests.Shape;
+        int reach = Math.Min(
+            DirectCache.AddressBits,
+            shape.Mode == ContextMode.Nested ? TGuest.IndexShift(shape.GuestLevels + 1) : THost.IndexShift(shape.HostLevels + 1));
+
+        // Sign-extended addresses are those that half the reach makes small.
+        TLanes bias = TLanes.All(shape.SignExtended ? 1UL << (reach - 1) : 0);
+        TLanes start = TLanes.All(messages.First);
+        TLanes length = TLanes.All(messages.Length);
+        int count = requests.Count;
+        int kept = 0;
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            uint live = LaneCount.Live<TLanes>(i, count);
+            TLanes iova = TLanes.Load(in requests.Iovas, i);
+            uint fits = TLanes.Equal((iova + bias) >>> reach, TLanes.All(0)) & ~TLanes.Less(iova - start, length);
+            uint rest = live & fits;
+            if (rest != live || kept != i)
+            {
+                Leave(requests, live & ~fits, i, unserved);
+                requests.Keep<TLanes>(i, rest, kept);
+            }
+
+            kept += BitOperations.PopCount(rest);
+        }
+
+        requests.Count = kept;
+    }
+
+    private static void Leave(LaneRequests requests, uint bits, int from, Span<ulong> unserved)
+    {
+        for (; bits != 0; bits &= bits - 1)
+        {
+            ulong place = Unsafe.Add(ref requests.Places, from + BitOperations.TrailingZeroCount(bits));
+            unserved[(int)(place >> 6)] |= 1UL << (int)(place & 63);
+        }
+    }
+
+    /// <summary>Answers what a cache knows; the others move up.</summary>
+    private static void Probe(DirectCache cache, LaneRequests requests, ref ulong results)
+    {
+        if (!cache.IsFilled)
+        {
+            return;
+        }
+
+        TLanes offset = TLanes.All((1UL << cache.Granule) - 1);
+        TLanes addressMask = TLanes.All(PackedPage.AddressMask);
+        int count = requests.Count;
+        int kept = 0;
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            uint live = LaneCount.Live<TLanes>(i, count);
+            TLanes iova = TLanes.Load(in requests.Iovas, i);
+            TLanes key = cache.KeyOf(TLanes.Load(in requests.Tags, i), iova);
+            cache.Probe(key, out TLanes known, out TLanes page);
+            TLanes answer = LaneAttributes.Judge(TLanes.Load(in requests.Attributes, i), page, out uint granted);
+            uint hit = live & TLanes.Equal(known, key) & granted;
+            if (hit != 0)
+            {
+                Write(hit, (page & addressMask) | (iova & offset), answer, ref requests.Places, i, ref results);
+            }
+
+            uint rest = live & ~hit;
+            if (rest != 0)
+            {
+                requests.Keep<TLanes>(i, rest, kept);
+                kept += BitOperations.PopCount(rest);
+            }
+
+            cache.Count(hit, rest);
+        }
+
+        requests.Count = kept;
+    }
+
+    private void WalkNested(PhysicalRun run, LaneRequests requests)
+    {
+        LaneShape shape = requests.Shape;
+        int count = requests.Count;
+        LaneStage guest = GuestStage(in shape);
+        LaneStage tables = HostStage(in shape, isWritten: false);
+        LaneStage final = HostStage(in shape, isWritten: true);
+        var columns = new LaneColumns(
+            ref requests.Iovas, ref requests.Tags, ref requests.Roots, ref requests.HostTags, ref requests.HostRoots, count);
+        _guest.Locate(run, in guest, in tables, in columns, ref _guestPages[0]);
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            TLanes.Store(TLanes.Load(in _guestPages[0], i) & TLanes.All(PackedPage.AddressMask), ref _addresses[0], i);
+        }
+
+        _host.Locate(run, in final, ref _addresses[0], ref requests.HostTags, ref requests.HostRoots, count, ref _pages[0]);
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            TLanes first = TLanes.Load(in _guestPages[0], i);
+            TLanes second = TLanes.Load(in _pages[0], i);
+            TLanes shift = TLanes.All(ShiftField);
+            uint smaller = TLanes.Less(first & shift, second & shift);
+            TLanes rights = first & second & TLanes.All(PackedPage.RightsMask);
+            TLanes page = (second & TLanes.All(PackedPage.AddressMask | PackedPage.IsPage))
+                | TLanes.Select(smaller, first & shift, second & shift)
+                | rights;
+            TLanes.Store(page, ref _pages[0], i);
+            NoteFractures(requests, LaneCount.Live<TLanes>(i, count) & TLanes.Less(second & shift, first & shift), i);
+        }
+    }
+
+    /// <summary>An invalidation of a part of a page that is cached in pieces must find them all.</summary>
+    private void NoteFractures(LaneRequests requests, uint fractured, int from)
+    {
+        for (; fractured != 0; fractured &= fractured - 1)
+        {
+            ulong attributes = Unsafe.Add(ref requests.Attributes, from + BitOperations.TrailingZeroCount(fractured));
+            _tags.Fracture(LaneAttributes.Domain(attributes), LaneAttributes.Pasid(attributes));
+        }
+    }
+
+    private void Deliver(LaneRequests requests, ref ulong results, Span<ulong> unserved)
+    {
+        TLanes addressMask = TLanes.All(PackedPage.AddressMask);
+        TLanes offset = TLanes.All(0xFFF);
+        int count = requests.Count;
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            uint live = LaneCount.Live<TLanes>(i, count);
+            TLanes page = TLanes.Load(in _pages[0], i);
+            TLanes answer = LaneAttributes.Judge(TLanes.Load(in requests.Attributes, i), page, out uint granted);
+            granted &= live;
+            if (granted != 0)
+            {
+                TLanes address = (page & addressMask) | (TLanes.Load(in requests.Iovas, i) & offset);
+                Write(granted, address, answer, ref requests.Places, i, ref results);
+                Keep(requests, granted, i);
+            }
+
+            Leave(requests, live & ~granted, i, unserved);
+        }
+    }
+
+    private void Keep(LaneRequests requests, uint granted, int from)
+    {
+        if (!_caches.Small.IsOn)
+        {
+            return;
+        }
+
+        for (; granted != 0; granted &= granted - 1)
+        {
+            int i = from + BitOperations.TrailingZeroCount(granted);
+            ulong page = _pages[i];
+            int shift = PackedPage.Shift(page);
+            DirectCache cache = _caches.Of(shift);
+            ulong part = page & ~(((1UL << cache.Granule) - 1) & PackedPage.AddressMask);
+            cache.Fill(cache.KeyOf(Unsafe.Add(ref requests.Tags, i), Unsafe.Add(ref requests.Iovas, i)), part, shift);
+        }
+    }
+
+    /// <summary>Writes answers to their places, at once where they stand side by side.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Write(uint bits, TLanes address, TLanes answer, ref ulong places, int from, ref ulong results)
+    {
+        int place = (int)Unsafe.Add(ref places, from);
+        if (bits == (1u << TLanes.Count) - 1 && Unsafe.Add(ref places, from + TLanes.Count - 1) - (ulong)place == (ulong)TLanes.Count - 1)
+        {
+            TLanes.StorePairs(address, answer, ref results, place);
+            return;
+        }
+
+        WriteSome(bits, address, answer, ref Unsafe.Add(ref places, from), ref results);
+    }
+
+    private static void WriteSome(uint bits, TLanes address, TLanes answer, ref ulong places, ref ulong results)
+    {
+        Span<ulong> pairs = stackalloc ulong[16];
+        TLanes.StorePairs(address, answer, ref pairs[0], 0);
+        for (; bits != 0; bits &= bits - 1)
+        {
+            int lane = BitOperations.TrailingZeroCount(bits);
+            ref ulong result = ref Unsafe.Add(ref results, (int)Unsafe.Add(ref places, lane) * 2);
+            result = pairs[lane * 2];
+            Unsafe.Add(ref result, 1) = pairs[lane * 2 + 1];
+        }
+    }
+}

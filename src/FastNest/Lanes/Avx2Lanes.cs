@@ -1,0 +1,98 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace FastNest.Lanes;
+
+/// <summary>Four lanes with AVX2 gathers.</summary>
+internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2Lanes>
+{
+    private readonly Vector256<ulong> _value = value;
+
+    public static int Count => 4;
+
+    public static bool IsSupported => Avx2.IsSupported;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes operator &(Avx2Lanes left, Avx2Lanes right) => new(left._value & right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes operator |(Avx2Lanes left, Avx2Lanes right) => new(left._value | right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes operator ~(Avx2Lanes value) => new(~value._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes operator +(Avx2Lanes left, Avx2Lanes right) => new(left._value + right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes operator -(Avx2Lanes left, Avx2Lanes right) => new(left._value - right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes operator <<(Avx2Lanes value, int count) => new(value._value << count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes operator >>>(Avx2Lanes value, int count) => new(value._value >>> count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes All(ulong value) => new(Vector256.Create(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes Load(ref readonly ulong source, int index) => new(Vector256.LoadUnsafe(in source, (nuint)index));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Avx2Lanes value, ref ulong destination, int index) =>
+        value._value.StoreUnsafe(ref destination, (nuint)index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint Equal(Avx2Lanes left, Avx2Lanes right) =>
+        Vector256.Equals(left._value, right._value).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint Less(Avx2Lanes left, Avx2Lanes right) =>
+        Vector256.LessThan(left._value, right._value).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes Select(uint bits, Avx2Lanes set, Avx2Lanes clear) =>
+        new(Vector256.ConditionalSelect(Mask(bits), set._value, clear._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes Gather(Avx2Lanes pointers, uint bits)
+    {
+        // The masked form: the other has a false dependency on its destination.
+        Vector256<ulong> mask = Mask(bits);
+        return new(Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.AsInt64(), mask, 1));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void GatherPairs(nint table, Avx2Lanes index, out Avx2Lanes first, out Avx2Lanes second)
+    {
+        Vector256<long> offset = (index._value << 1).AsInt64();
+        Vector256<ulong> all = Vector256<ulong>.AllBitsSet;
+        first = new(Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)table, offset, all, 8));
+        second = new(Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)table + 1, offset, all, 8));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Compress(Avx2Lanes value, uint bits, ref ulong destination, int index)
+    {
+        Vector256<int> order = Vector256.LoadUnsafe(in CompressOrder.Table[0], bits * 8);
+        Avx2.PermuteVar8x32(value._value.AsInt32(), order).AsUInt64().StoreUnsafe(ref destination, (nuint)index);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StorePairs(Avx2Lanes first, Avx2Lanes second, ref ulong destination, int pair)
+    {
+        Vector256<ulong> even = Avx2.UnpackLow(first._value, second._value);
+        Vector256<ulong> odd = Avx2.UnpackHigh(first._value, second._value);
+        Avx2.Permute2x128(even, odd, 0x20).StoreUnsafe(ref destination, (nuint)pair * 2);
+        Avx2.Permute2x128(even, odd, 0x31).StoreUnsafe(ref destination, (nuint)pair * 2 + 4);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<ulong> Mask(uint bits)
+    {
+        Vector256<ulong> own = Vector256.Create(1UL, 2, 4, 8);
+        return Vector256.Equals(Vector256.Create((ulong)bits) & own, own);
+    }
+}

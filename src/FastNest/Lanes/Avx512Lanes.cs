@@ -1,0 +1,106 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace FastNest.Lanes;
+
+/// <summary>Eight lanes: 512-bit arithmetic and compares around 256-bit gathers, as .NET has no wider ones.</summary>
+internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx512Lanes>
+{
+    private readonly Vector512<ulong> _value = value;
+
+    public static int Count => 8;
+
+    public static bool IsSupported => Avx512F.IsSupported && Avx512DQ.IsSupported && Avx512F.VL.IsSupported;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes operator &(Avx512Lanes left, Avx512Lanes right) => new(left._value & right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes operator |(Avx512Lanes left, Avx512Lanes right) => new(left._value | right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes operator ~(Avx512Lanes value) => new(~value._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes operator +(Avx512Lanes left, Avx512Lanes right) => new(left._value + right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes operator -(Avx512Lanes left, Avx512Lanes right) => new(left._value - right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes operator <<(Avx512Lanes value, int count) => new(value._value << count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes operator >>>(Avx512Lanes value, int count) => new(value._value >>> count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes All(ulong value) => new(Vector512.Create(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes Load(ref readonly ulong source, int index) => new(Vector512.LoadUnsafe(in source, (nuint)index));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Avx512Lanes value, ref ulong destination, int index) =>
+        value._value.StoreUnsafe(ref destination, (nuint)index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint Equal(Avx512Lanes left, Avx512Lanes right) =>
+        (uint)Vector512.Equals(left._value, right._value).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint Less(Avx512Lanes left, Avx512Lanes right) =>
+        (uint)Vector512.LessThan(left._value, right._value).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes Select(uint bits, Avx512Lanes set, Avx512Lanes clear) =>
+        new(Vector512.ConditionalSelect(Mask(bits), set._value, clear._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes Gather(Avx512Lanes pointers, uint bits)
+    {
+        Vector512<ulong> mask = Mask(bits);
+        return new(Vector512.Create(
+            Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.GetLower().AsInt64(), mask.GetLower(), 1),
+            Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.GetUpper().AsInt64(), mask.GetUpper(), 1)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void GatherPairs(nint table, Avx512Lanes index, out Avx512Lanes first, out Avx512Lanes second)
+    {
+        Vector512<long> offset = (index._value << 1).AsInt64();
+        Vector256<long> lower = offset.GetLower();
+        Vector256<long> upper = offset.GetUpper();
+        Vector256<ulong> all = Vector256<ulong>.AllBitsSet;
+        var keys = (ulong*)table;
+        first = new(Vector512.Create(
+            Avx2.GatherMaskVector256(Vector256<ulong>.Zero, keys, lower, all, 8),
+            Avx2.GatherMaskVector256(Vector256<ulong>.Zero, keys, upper, all, 8)));
+        second = new(Vector512.Create(
+            Avx2.GatherMaskVector256(Vector256<ulong>.Zero, keys + 1, lower, all, 8),
+            Avx2.GatherMaskVector256(Vector256<ulong>.Zero, keys + 1, upper, all, 8)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Compress(Avx512Lanes value, uint bits, ref ulong destination, int index)
+    {
+        Vector512<ulong> mask = Mask(bits);
+        Avx512F.Compress(Vector512<ulong>.Zero, mask, value._value).StoreUnsafe(ref destination, (nuint)index);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StorePairs(Avx512Lanes first, Avx512Lanes second, ref ulong destination, int pair)
+    {
+        Vector512<ulong> low = Avx512F.PermuteVar8x64x2(first._value, Vector512.Create(0UL, 8, 1, 9, 2, 10, 3, 11), second._value);
+        Vector512<ulong> high = Avx512F.PermuteVar8x64x2(first._value, Vector512.Create(4UL, 12, 5, 13, 6, 14, 7, 15), second._value);
+        low.StoreUnsafe(ref destination, (nuint)pair * 2);
+        high.StoreUnsafe(ref destination, (nuint)pair * 2 + 8);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<ulong> Mask(uint bits)
+    {
+        Vector512<ulong> own = Vector512.Create(1UL, 2, 4, 8, 16, 32, 64, 128);
+        return Vector512.Equals(Vector512.Create((ulong)bits) & own, own);
+    }
+}

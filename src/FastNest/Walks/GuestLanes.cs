@@ -1,0 +1,200 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using FastNest.Caches;
+using FastNest.Formats;
+using FastNest.Lanes;
+using FastNest.Memory;
+using FastNest.Requests;
+
+namespace FastNest.Walks;
+
+/// <summary>
+/// Walks first-stage tables for many addresses side by side, each table reached through the second stage: see
+/// <see cref="HostLanes{THost, TLanes}"/>.
+/// </summary>
+internal sealed class GuestLanes<TGuest, THost, TLanes>(
+    GuestPhysicalSpace memory, HostLanes<THost, TLanes> host, DirectCache tables)
+    where TGuest : struct, IPageTableFormat
+    where THost : struct, IPageTableFormat
+    where TLanes : struct, ILanes<TLanes>
+{
+    private readonly ulong[] _iovas = new ulong[LaneCount.Stride];
+    private readonly ulong[] _tags = new ulong[LaneCount.Stride];
+    private readonly ulong[] _roots = new ulong[LaneCount.Stride];
+    private readonly ulong[] _hostTags = new ulong[LaneCount.Stride];
+    private readonly ulong[] _hostRoots = new ulong[LaneCount.Stride];
+    private readonly ulong[] _places = new ulong[LaneCount.Stride];
+    private readonly ulong[] _found = new ulong[LaneCount.Stride];
+    private readonly ulong[] _levels = new ulong[LaneCount.Stride];
+    private readonly ulong[] _reached = new ulong[LaneCount.Stride];
+    private readonly ulong[] _entryAddresses = new ulong[LaneCount.Stride];
+    private readonly ulong[] _entries = new ulong[8];
+
+    /// <summary>Finds pages of the first stage, 4 KiB of them each; 0 where there is none.</summary>
+    /// <param name="run">The largest run of memory.</param>
+    /// <param name="guest">What all first stages have in common.</param>
+    /// <param name="second">What all second stages have in common, for reading tables.</param>
+    /// <param name="columns">The requests.</param>
+    /// <param name="pages">Receives guest physical pages, with the tables' rights.</param>
+    public void Locate(PhysicalRun run, in LaneStage guest, in LaneStage second, in LaneColumns columns, ref ulong pages)
+    {
+        int missing = 0;
+        for (int i = 0; i < columns.Count; i += TLanes.Count)
+        {
+            uint live = LaneCount.Live<TLanes>(i, columns.Count);
+            TLanes iova = TLanes.Load(in columns.Iovas, i);
+            TLanes tag = TLanes.Load(in columns.Tags, i);
+            uint miss = live;
+            if (tables.IsFilled)
+            {
+                TLanes key = tables.KeyOf(tag, iova);
+                tables.Probe(key, out TLanes known, out TLanes value);
+                miss &= ~TLanes.Equal(known, key);
+                TLanes.Store(value, ref pages, i);
+                tables.Count(live & ~miss, miss);
+            }
+
+            if (miss != 0)
+            {
+                TLanes.Compress(iova, miss, ref _iovas[0], missing);
+                TLanes.Compress(tag, miss, ref _tags[0], missing);
+                TLanes.Compress(TLanes.Load(in columns.Roots, i), miss, ref _roots[0], missing);
+                TLanes.Compress(TLanes.Load(in columns.HostTags, i), miss, ref _hostTags[0], missing);
+                TLanes.Compress(TLanes.Load(in columns.HostRoots, i), miss, ref _hostRoots[0], missing);
+                TLanes.Compress(TLanes.Load(in LaneCount.Numbers[0], i), miss, ref _places[0], missing);
+                missing += BitOperations.PopCount(miss);
+            }
+        }
+
+        if (missing != 0)
+        {
+            Descend(run, in guest, in second, missing);
+            for (int i = 0; i < missing; i++)
+            {
+                Unsafe.Add(ref pages, (int)_places[i]) = _found[i];
+            }
+        }
+
+        ReadLeaves(run, in guest, in columns, ref pages);
+    }
+
+    private void Descend(PhysicalRun run, in LaneStage guest, in LaneStage second, int count)
+    {
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            TLanes.Store(TLanes.Load(in _roots[0], i) | TLanes.All((ulong)StageRights.All), ref _found[0], i);
+            TLanes.Store(TLanes.All(guest.Levels), ref _levels[0], i);
+        }
+
+        for (int level = guest.Levels; level > 1; level--)
+        {
+            ReadDirectories(run, in guest, in second, level, count);
+        }
+
+        // The tables of level 1 that were found: where they stand in memory.
+        host.Locate(run, in second, ref _found[0], ref _hostTags[0], ref _hostRoots[0], count, ref _reached[0]);
+        for (int i = 0; i < count; i++)
+        {
+            if (_levels[i] == 1)
+            {
+                ulong reached = _reached[i];
+                _found[i] = (reached & (ulong)Access.Read) != 0
+                    ? (reached & PackedPage.AddressMask) | (_found[i] & PackedPage.RightsMask)
+                    : 0;
+            }
+
+            ulong value = _found[i];
+            if (value != 0 && tables.IsOn && (value & LaneStage.Unkept) == 0)
+            {
+                int shift = (value & PackedPage.IsPage) != 0 ? PackedPage.Shift(value) : tables.Granule;
+                tables.Fill(tables.KeyOf(_tags[i], _iovas[i]), value, shift);
+            }
+        }
+    }
+
+    private void ReadDirectories(PhysicalRun run, in LaneStage guest, in LaneStage second, int level, int count)
+    {
+        int shift = TGuest.IndexShift(level);
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            TLanes index = (TLanes.Load(in _iovas[0], i) >>> (shift - 3)) & TLanes.All(LaneStage.IndexMask);
+            TLanes.Store((TLanes.Load(in _found[0], i) & TLanes.All(PackedPage.AddressMask)) + index, ref _entryAddresses[0], i);
+        }
+
+        host.Locate(run, in second, ref _entryAddresses[0], ref _hostTags[0], ref _hostRoots[0], count, ref _reached[0]);
+        TGuest.Usual(level, out ulong usualMask, out ulong usualValue);
+        TLanes mask = TLanes.All(usualMask | guest.TableMarks);
+        TLanes value = TLanes.All(usualValue | guest.TableMarks);
+        TLanes read = TLanes.All((ulong)Access.Read);
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            TLanes levels = TLanes.Load(in _levels[0], i);
+            uint here = LaneCount.Live<TLanes>(i, count) & TLanes.Equal(levels, TLanes.All((ulong)level));
+            TLanes reached = TLanes.Load(in _reached[0], i);
+            TLanes table = TLanes.Load(in _found[0], i);
+            uint loaded = here & TLanes.Equal(reached & read, read);
+            TLanes at = (reached & TLanes.All(PackedPage.AddressMask)) + (TLanes.Load(in _entryAddresses[0], i) & TLanes.All(0xFFF));
+            TLanes entry = memory.Load64(run, at, ref loaded);
+            uint usual = loaded & TLanes.Equal(entry & mask, value);
+            TLanes next = (entry & TLanes.All(TGuest.Address)) | (TGuest.Rights(entry) & table & TLanes.All(PackedPage.RightsMask));
+            TLanes.Store(TLanes.Select(usual, next, table), ref _found[0], i);
+            TLanes.Store(levels - TLanes.Select(usual, TLanes.All(1), TLanes.All(0)), ref _levels[0], i);
+            if (usual == here)
+            {
+                continue;
+            }
+
+            TLanes.Store(entry, ref _entries[0], 0);
+            for (uint rest = here & ~usual; rest != 0; rest &= rest - 1)
+            {
+                int lane = BitOperations.TrailingZeroCount(rest);
+                bool known = (loaded >> lane & 1) != 0;
+                _found[i + lane] = known ? Large(in guest, level, _entries[lane], _iovas[i + lane], _found[i + lane]) : 0;
+                _levels[i + lane] = 0;
+            }
+        }
+    }
+
+    /// <summary>What an entry that is no table maps; 0 if nothing, or if it leads past the next level.</summary>
+    private static ulong Large(in LaneStage guest, int level, ulong entry, ulong iova, ulong table)
+    {
+        DecodedEntry decoded = TGuest.Decode(entry, level);
+        if (decoded.Kind != EntryKind.Leaf || (entry & guest.LeafMarks) != guest.LeafMarks)
+        {
+            return 0;
+        }
+
+        return PackedPage.Of(
+            decoded.Address | (iova & ((1UL << decoded.Next) - 1) & ~LaneStage.GranuleMask),
+            decoded.Next,
+            decoded.Permissions & (Access)(table & PackedPage.RightsMask));
+    }
+
+    private void ReadLeaves(PhysicalRun run, in LaneStage guest, in LaneColumns columns, ref ulong pages)
+    {
+        TGuest.Usual(1, out ulong usualMask, out ulong usualValue);
+        TLanes mask = TLanes.All(usualMask | guest.LeafMarks);
+        TLanes value = TLanes.All(usualValue | guest.LeafMarks);
+        TLanes smallPage = TLanes.All(PackedPage.Of(0, 12, Access.None));
+        TLanes isPage = TLanes.All(PackedPage.IsPage);
+        for (int i = 0; i < columns.Count; i += TLanes.Count)
+        {
+            uint live = LaneCount.Live<TLanes>(i, columns.Count);
+            TLanes below = TLanes.Load(in pages, i);
+            TLanes iova = TLanes.Load(in columns.Iovas, i);
+            uint large = TLanes.Equal(below & isPage, isPage);
+            uint loaded = live & ~large & ~TLanes.Equal(below, TLanes.All(0));
+            TLanes index = (iova >>> 9) & TLanes.All(LaneStage.IndexMask);
+            TLanes entry = memory.Load64(run, (below & TLanes.All(PackedPage.AddressMask)) + index, ref loaded);
+            uint usual = loaded & TLanes.Equal(entry & mask, value);
+            TLanes page = (entry & TLanes.All(TGuest.Address)) | smallPage | (TGuest.Rights(entry) & below & TLanes.All(PackedPage.RightsMask));
+            if (usual != live)
+            {
+                TLanes part = below | (iova & TLanes.All(LaneStage.GranuleMask & PackedPage.AddressMask));
+                page = TLanes.Select(usual, page, TLanes.Select(large, part, TLanes.All(0)));
+            }
+
+            TLanes.Store(page, ref pages, i);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using FastNest.Caches;
+using FastNest.Formats;
+using FastNest.Lanes;
+using FastNest.Memory;
+using FastNest.Requests;
+
+namespace FastNest.Walks;
+
+/// <summary>
+/// Walks the tables of the second stage for many addresses side by side, level by level: while one entry is on its way from
+/// memory, those of the other walks are too. What an entry looks like mostly is judged for all lanes at once; an entry that
+/// looks otherwise is decoded by itself, and its walk goes on with the others. An address that finds no page gives 0.
+/// </summary>
+internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, DirectCache tables)
+    where THost : struct, IPageTableFormat
+    where TLanes : struct, ILanes<TLanes>
+{
+    private const int IdentityShift = 51;
+
+    private readonly ulong[] _addresses = new ulong[LaneCount.Stride];
+    private readonly ulong[] _tags = new ulong[LaneCount.Stride];
+    private readonly ulong[] _roots = new ulong[LaneCount.Stride];
+    private readonly ulong[] _places = new ulong[LaneCount.Stride];
+    private readonly ulong[] _found = new ulong[LaneCount.Stride];
+    private readonly ulong[] _levels = new ulong[LaneCount.Stride];
+
+    /// <summary>Finds pages; see <see cref="PackedPage"/>.</summary>
+    /// <param name="run">The largest run of memory.</param>
+    /// <param name="stage">What all have in common.</param>
+    /// <param name="addresses">What is to be translated.</param>
+    /// <param name="tags">Tags of the second stage.</param>
+    /// <param name="roots">Top tables.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="pages">Receives the pages, 4 KiB of them each, with the tables' rights.</param>
+    public void Locate(
+        PhysicalRun run, in LaneStage stage, ref ulong addresses, ref ulong tags, ref ulong roots, int count, ref ulong pages)
+    {
+        if (stage.Levels == 0)
+        {
+            for (int i = 0; i < count; i += TLanes.Count)
+            {
+                TLanes page = TLanes.Load(in addresses, i) & TLanes.All(PackedPage.AddressMask);
+                TLanes.Store(page | TLanes.All(PackedPage.Of(0, IdentityShift, StageRights.All)), ref pages, i);
+            }
+
+            return;
+        }
+
+        if (tables.IsFilled)
+        {
+            int missing = Probe(ref addresses, ref tags, ref roots, count, ref pages);
+            if (missing != 0)
+            {
+                Descend(run, in stage, ref _addresses[0], ref _tags[0], ref _roots[0], missing, ref _found[0]);
+                for (int i = 0; i < missing; i++)
+                {
+                    Unsafe.Add(ref pages, (int)_places[i]) = _found[i];
+                }
+            }
+        }
+        else
+        {
+            Descend(run, in stage, ref addresses, ref tags, ref roots, count, ref pages);
+        }
+
+        ReadLeaves(run, in stage, ref addresses, count, ref pages);
+    }
+
+    private int Probe(ref ulong addresses, ref ulong tags, ref ulong roots, int count, ref ulong found)
+    {
+        int missing = 0;
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            uint live = LaneCount.Live<TLanes>(i, count);
+            TLanes address = TLanes.Load(in addresses, i);
+            TLanes tag = TLanes.Load(in tags, i);
+            TLanes key = tables.KeyOf(tag, address);
+            tables.Probe(key, out TLanes known, out TLanes value);
+            uint hit = TLanes.Equal(known, key) & live;
+            TLanes.Store(value, ref found, i);
+            uint miss = live & ~hit;
+            tables.Count(hit, miss);
+            if (miss != 0)
+            {
+                TLanes.Compress(address, miss, ref _addresses[0], missing);
+                TLanes.Compress(tag, miss, ref _tags[0], missing);
+                TLanes.Compress(TLanes.Load(in roots, i), miss, ref _roots[0], missing);
+                TLanes.Compress(TLanes.Load(in LaneCount.Numbers[0], i), miss, ref _places[0], missing);
+                missing += BitOperations.PopCount(miss);
+            }
+        }
+
+        return missing;
+    }
+
+    /// <summary>Goes down to the tables of level 1, or to large pages, and keeps them.</summary>
+    private void Descend(
+        PhysicalRun run, in LaneStage stage, ref ulong addresses, ref ulong tags, ref ulong roots, int count, ref ulong found)
+    {
+        int reach = THost.IndexShift(stage.Levels + 1);
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            TLanes root = TLanes.Load(in roots, i) | TLanes.All((ulong)StageRights.All);
+            uint fits = reach >= 64 ? uint.MaxValue : TLanes.Equal(TLanes.Load(in addresses, i) >>> reach, TLanes.All(0));
+            TLanes zero = TLanes.All(0);
+            TLanes.Store(TLanes.Select(fits, root, zero), ref found, i);
+            TLanes.Store(TLanes.Select(fits, TLanes.All(stage.Levels), zero), ref _levels[0], i);
+        }
+
+        for (int level = stage.Levels; level > 1; level--)
+        {
+            ReadDirectories(run, in stage, level, ref addresses, count, ref found);
+        }
+
+        if (tables.IsOn)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                ulong value = Unsafe.Add(ref found, i);
+                if (value != 0 && (value & LaneStage.Unkept) == 0)
+                {
+                    int shift = (value & PackedPage.IsPage) != 0 ? PackedPage.Shift(value) : tables.Granule;
+                    tables.Fill(tables.KeyOf(Unsafe.Add(ref tags, i), Unsafe.Add(ref addresses, i)), value, shift);
+                }
+            }
+        }
+    }
+
+    private void ReadDirectories(PhysicalRun run, in LaneStage stage, int level, ref ulong addresses, int count, ref ulong found)
+    {
+        int shift = THost.IndexShift(level);
+        THost.Usual(level, out ulong usualMask, out ulong usualValue);
+        TLanes mask = TLanes.All(usualMask | stage.TableMarks);
+        TLanes value = TLanes.All(usualValue | stage.TableMarks);
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            uint here = LaneCount.Live<TLanes>(i, count) & TLanes.Equal(TLanes.Load(in _levels[0], i), TLanes.All((ulong)level));
+            if (here == 0)
+            {
+                continue;
+            }
+
+            TLanes table = TLanes.Load(in found, i);
+            TLanes index = (TLanes.Load(in addresses, i) >>> (shift - 3)) & TLanes.All(LaneStage.IndexMask);
+            uint loaded = here;
+            TLanes entry = memory.Load64(run, (table & TLanes.All(PackedPage.AddressMask)) + index, ref loaded);
+            uint usual = loaded & TLanes.Equal(entry & mask, value);
+            TLanes next = (entry & TLanes.All(THost.Address)) | (THost.Rights(entry) & table & TLanes.All(PackedPage.RightsMask));
+            if (usual == here)
+            {
+                TLanes.Store(TLanes.Select(here, next, table), ref found, i);
+                TLanes.Store(TLanes.Load(in _levels[0], i) - TLanes.Select(here, TLanes.All(1), TLanes.All(0)), ref _levels[0], i);
+                continue;
+            }
+
+            TLanes.Store(TLanes.Select(usual, next, table), ref found, i);
+            TLanes.Store(TLanes.Load(in _levels[0], i) - TLanes.Select(usual, TLanes.All(1), TLanes.All(0)), ref _levels[0], i);
+            TLanes.Store(entry, ref _entries[0], 0);
+            for (uint rest = here & ~usual; rest != 0; rest &= rest - 1)
+            {
+                int lane = BitOperations.TrailingZeroCount(rest);
+                bool known = (loaded >> lane & 1) != 0;
+                Unsafe.Add(ref found, i + lane) = known
+                    ? Unusual(in stage, level, _entries[lane], Unsafe.Add(ref addresses, i + lane), Unsafe.Add(ref found, i + lane), out _levels[i + lane])
+                    : Nothing(out _levels[i + lane]);
+            }
+        }
+    }
+
+    private readonly ulong[] _entries = new ulong[8];
+
+    private static ulong Nothing(out ulong next)
+    {
+        next = 0;
+        return 0;
+    }
+
+    private static ulong Unusual(in LaneStage stage, int level, ulong entry, ulong address, ulong table, out ulong next)
+    {
+        next = 0;
+        DecodedEntry decoded = THost.Decode(entry, level);
+        Access rights = decoded.Permissions & (Access)(table & PackedPage.RightsMask);
+        if (decoded.Kind == EntryKind.Leaf && (entry & stage.LeafMarks) == stage.LeafMarks)
+        {
+            return PackedPage.Of(decoded.Address | (address & ((1UL << decoded.Next) - 1) & ~LaneStage.GranuleMask), decoded.Next, rights)
+                | ((entry & stage.KeptMarks) == stage.KeptMarks ? 0 : LaneStage.Unkept);
+        }
+
+        if (decoded.Kind != EntryKind.Table || (entry & stage.TableMarks) != stage.TableMarks)
+        {
+            return 0;
+        }
+
+        ulong skipped = (1UL << THost.IndexShift(level)) - (1UL << THost.IndexShift(decoded.Next + 1));
+        if ((address & skipped) != 0)
+        {
+            return 0;
+        }
+
+        next = decoded.Next;
+        return decoded.Address | (ulong)rights;
+    }
+
+    private void ReadLeaves(PhysicalRun run, in LaneStage stage, ref ulong addresses, int count, ref ulong pages)
+    {
+        THost.Usual(1, out ulong usualMask, out ulong usualValue);
+        TLanes mask = TLanes.All(usualMask | stage.LeafMarks);
+        TLanes value = TLanes.All(usualValue | stage.LeafMarks);
+        TLanes smallPage = TLanes.All(PackedPage.Of(0, 12, Access.None));
+        TLanes isPage = TLanes.All(PackedPage.IsPage);
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            uint live = LaneCount.Live<TLanes>(i, count);
+            TLanes below = TLanes.Load(in pages, i);
+            TLanes address = TLanes.Load(in addresses, i);
+            uint large = TLanes.Equal(below & isPage, isPage);
+            uint none = TLanes.Equal(below, TLanes.All(0));
+            uint small = live & ~large & ~none;
+            uint loaded = small;
+            TLanes index = (address >>> 9) & TLanes.All(LaneStage.IndexMask);
+            TLanes entry = memory.Load64(run, (below & TLanes.All(PackedPage.AddressMask)) + index, ref loaded);
+            uint usual = loaded & TLanes.Equal(entry & mask, value);
+            TLanes page = (entry & TLanes.All(THost.Address)) | smallPage | (THost.Rights(entry) & below & TLanes.All(PackedPage.RightsMask));
+            if (usual == live)
+            {
+                TLanes.Store(page, ref pages, i);
+                continue;
+            }
+
+            TLanes part = below | (address & TLanes.All(LaneStage.GranuleMask & PackedPage.AddressMask));
+            page = TLanes.Select(usual, page, TLanes.Select(large, part, TLanes.All(0)));
+            TLanes.Store(page, ref pages, i);
+            if ((loaded & ~usual) != 0)
+            {
+                TLanes.Store(entry, ref _entries[0], 0);
+                TLanes.Store(below, ref _found[0], 0);
+                for (uint rest = loaded & ~usual; rest != 0; rest &= rest - 1)
+                {
+                    int lane = BitOperations.TrailingZeroCount(rest);
+                    Unsafe.Add(ref pages, i + lane) = UnusualLeaf(in stage, _entries[lane], Unsafe.Add(ref addresses, i + lane), _found[lane]);
+                }
+            }
+        }
+    }
+
+    private static ulong UnusualLeaf(in LaneStage stage, ulong entry, ulong address, ulong table)
+    {
+        DecodedEntry decoded = THost.Decode(entry, 1);
+        return decoded.Kind == EntryKind.Leaf && (entry & stage.LeafMarks) == stage.LeafMarks
+            ? PackedPage.Of(
+                decoded.Address | (address & ((1UL << decoded.Next) - 1) & PackedPage.AddressMask),
+                decoded.Next,
+                decoded.Permissions & (Access)(table & PackedPage.RightsMask))
+            : 0;
+    }
+}

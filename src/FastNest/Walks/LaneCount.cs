@@ -1,0 +1,27 @@
+using System.Runtime.CompilerServices;
+using FastNest.Lanes;
+
+namespace FastNest.Walks;
+
+/// <summary>How many walks go side by side.</summary>
+internal static class LaneCount
+{
+    /// <summary>At most.</summary>
+    public const int Maximum = 256;
+
+    /// <summary>What a column holds, with room for a last group of lanes that is not full.</summary>
+    public const int Stride = Maximum + 8;
+
+    /// <summary>0, 1, 2 and so on.</summary>
+    public static readonly ulong[] Numbers = [.. Enumerable.Range(0, Stride).Select(static i => (ulong)i)];
+
+    /// <summary>One bit for each lane of a group that there is.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint Live<TLanes>(int from, int count)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        uint all = (1u << TLanes.Count) - 1;
+        int left = count - from;
+        return left >= TLanes.Count ? all : all >> (TLanes.Count - left);
+    }
+}
