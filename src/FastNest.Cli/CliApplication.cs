@@ -23,6 +23,7 @@ internal static class CliApplication
             new HelpOption { Recursive = true },
             new VersionOption(),
             ReplayCommand.Make(terminal),
+            BenchCommand.Make(terminal),
             ExplainCommand.Make(terminal),
         };
         ParseResult parsed = root.Parse(args);

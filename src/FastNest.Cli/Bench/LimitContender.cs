@@ -1,0 +1,277 @@
+using System.Runtime.CompilerServices;
+using FastNest.Lanes;
+
+namespace FastNest.Cli.Bench;
+
+/// <summary>Which steps a limit kernel takes.</summary>
+internal enum LimitKind
+{
+    /// <summary>One probe of an IOTLB.</summary>
+    Iotlb,
+
+    /// <summary>Two probes of caches of tables, two loads.</summary>
+    NestedTables,
+
+    /// <summary>Both stages from their roots: 24 loads.</summary>
+    NestedWalk,
+
+    /// <summary>One probe of a cache of tables, one load.</summary>
+    HostTables,
+}
+
+/// <summary>
+/// The floor: a kernel for one scenario's formats and sizes, with no faults, permissions, devices, memory map or results beyond
+/// the address, and caches that are filled before.
+/// </summary>
+internal sealed class LimitContender<TLanes> : IContender
+    where TLanes : struct, ILanes<TLanes>
+{
+    private const ulong AddressMask = 0xF_FFFF_FFFF_F000;
+    private const int Together = 4;
+
+    private readonly Workload _workload;
+    private readonly LimitKind _kind;
+    private readonly LimitTable _iotlb;
+    private readonly LimitTable _guest;
+    private readonly LimitTable _host;
+    private readonly ulong[] _results = new ulong[Workload.Batch];
+    private readonly ulong _base;
+    private readonly ulong _guestRoot;
+    private readonly ulong _hostRoot;
+
+    public LimitContender(Workload workload, LimitKind kind, string name = "limit")
+    {
+        Name = name;
+        _workload = workload;
+        _kind = kind;
+        BenchMachine machine = workload.Machine;
+        _base = (ulong)machine.Host;
+        _guestRoot = machine.GuestRoot;
+        _hostRoot = machine.HostRoot;
+        _iotlb = new(kind == LimitKind.Iotlb ? machine.Pages : 1);
+        _guest = new(Math.Max(1, machine.Pages / 512));
+        _host = new(Math.Max(1, machine.Pages / 512));
+        for (int page = 0; page < machine.Pages; page++)
+        {
+            Prepare(machine.Iova(page), page);
+        }
+    }
+
+    public string Name { get; }
+
+    public void Run()
+    {
+        for (int done = 0; done < _workload.Iovas.Length; done += Workload.Batch)
+        {
+            ReadOnlySpan<ulong> iovas = _workload.Iovas.AsSpan(done, Workload.Batch);
+            switch (_kind)
+            {
+                case LimitKind.Iotlb:
+                    Probe(iovas);
+                    break;
+                case LimitKind.NestedTables:
+                    NestedTables(iovas);
+                    break;
+                case LimitKind.NestedWalk:
+                    NestedWalk(iovas);
+                    break;
+                default:
+                    HostTables(iovas);
+                    break;
+            }
+        }
+    }
+
+    public bool IsRight()
+    {
+        int first = _workload.Iovas.Length - Workload.Batch;
+        for (int i = 0; i < Workload.Batch; i++)
+        {
+            if (_results[i] != _workload.Expected(first + i))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    public void Dispose()
+    {
+        _iotlb.Dispose();
+        _guest.Dispose();
+        _host.Dispose();
+    }
+
+    private void Prepare(ulong iova, int page)
+    {
+        if (_kind == LimitKind.Iotlb)
+        {
+            _iotlb.Put(iova >> 12, (1UL << 40) + ((ulong)page << 12));
+        }
+        else if (_kind == LimitKind.HostTables)
+        {
+            _host.Put(iova >> 21, HostTable(iova));
+        }
+        else if (_kind == LimitKind.NestedTables)
+        {
+            ulong table = _guestRoot;
+            for (int level = 4; level > 1; level--)
+            {
+                table = Load(table, iova, level);
+            }
+
+            _guest.Put(iova >> 21, table);
+            ulong guestPage = Load(table, iova, 1);
+            _host.Put(guestPage >> 21, HostTable(guestPage));
+        }
+    }
+
+    private ulong HostTable(ulong address)
+    {
+        ulong table = _hostRoot;
+        for (int level = 4; level > 1; level--)
+        {
+            table = Load(table, address, level);
+        }
+
+        return table;
+    }
+
+    private ulong Load(ulong table, ulong address, int level)
+    {
+        _workload.Machine.Memory.Load64(table + ((address >> (3 + 9 * level)) & 511) * 8, out ulong entry);
+        return entry & AddressMask;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Probe(ReadOnlySpan<ulong> iovas)
+    {
+        TLanes mask = TLanes.All(_iotlb.Mask);
+        TLanes offset = TLanes.All(0xFFF);
+        for (int i = 0; i < iovas.Length; i += TLanes.Count)
+        {
+            TLanes iova = TLanes.Load(in iovas[i], 0);
+            TLanes number = iova >>> 12;
+            TLanes.GatherPairs(_iotlb.Start, number & mask, out TLanes known, out TLanes page);
+            Check(TLanes.Equal(known, number));
+            TLanes.Store(page | (iova & offset), ref _results[i], 0);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void HostTables(ReadOnlySpan<ulong> iovas)
+    {
+        TLanes mask = TLanes.All(_host.Mask);
+        for (int i = 0; i < iovas.Length; i += TLanes.Count)
+        {
+            TLanes iova = TLanes.Load(in iovas[i], 0);
+            TLanes.Store(Below(_host.Start, mask, iova) | (iova & TLanes.All(0xFFF)), ref _results[i], 0);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void NestedTables(ReadOnlySpan<ulong> iovas)
+    {
+        TLanes guestMask = TLanes.All(_guest.Mask);
+        TLanes hostMask = TLanes.All(_host.Mask);
+        for (int i = 0; i < iovas.Length; i += Together * TLanes.Count)
+        {
+            TLanes a = TLanes.Load(in iovas[i], 0);
+            TLanes b = TLanes.Load(in iovas[i], TLanes.Count);
+            TLanes c = TLanes.Load(in iovas[i], 2 * TLanes.Count);
+            TLanes d = TLanes.Load(in iovas[i], 3 * TLanes.Count);
+            TLanes ga = Below(_guest.Start, guestMask, a);
+            TLanes gb = Below(_guest.Start, guestMask, b);
+            TLanes gc = Below(_guest.Start, guestMask, c);
+            TLanes gd = Below(_guest.Start, guestMask, d);
+            ga = Below(_host.Start, hostMask, ga);
+            gb = Below(_host.Start, hostMask, gb);
+            gc = Below(_host.Start, hostMask, gc);
+            gd = Below(_host.Start, hostMask, gd);
+            TLanes offset = TLanes.All(0xFFF);
+            TLanes.Store(ga | (a & offset), ref _results[i], 0);
+            TLanes.Store(gb | (b & offset), ref _results[i], TLanes.Count);
+            TLanes.Store(gc | (c & offset), ref _results[i], 2 * TLanes.Count);
+            TLanes.Store(gd | (d & offset), ref _results[i], 3 * TLanes.Count);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void NestedWalk(ReadOnlySpan<ulong> iovas)
+    {
+        for (int i = 0; i < iovas.Length; i += Together * TLanes.Count)
+        {
+            TLanes a = TLanes.Load(in iovas[i], 0);
+            TLanes b = TLanes.Load(in iovas[i], TLanes.Count);
+            TLanes c = TLanes.Load(in iovas[i], 2 * TLanes.Count);
+            TLanes d = TLanes.Load(in iovas[i], 3 * TLanes.Count);
+            TLanes ta = TLanes.All(_guestRoot);
+            TLanes tb = ta;
+            TLanes tc = ta;
+            TLanes td = ta;
+            for (int level = 4; level > 0; level--)
+            {
+                int shift = 3 + 9 * level;
+                Stage(ref ta, ref tb, ref tc, ref td);
+                ta = Entry(ta, a, shift);
+                tb = Entry(tb, b, shift);
+                tc = Entry(tc, c, shift);
+                td = Entry(td, d, shift);
+            }
+
+            Stage(ref ta, ref tb, ref tc, ref td);
+            TLanes offset = TLanes.All(0xFFF);
+            TLanes.Store(ta | (a & offset), ref _results[i], 0);
+            TLanes.Store(tb | (b & offset), ref _results[i], TLanes.Count);
+            TLanes.Store(tc | (c & offset), ref _results[i], 2 * TLanes.Count);
+            TLanes.Store(td | (d & offset), ref _results[i], 3 * TLanes.Count);
+        }
+    }
+
+    /// <summary>The second stage of four groups of lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Stage(ref TLanes a, ref TLanes b, ref TLanes c, ref TLanes d)
+    {
+        TLanes ta = TLanes.All(_hostRoot);
+        TLanes tb = ta;
+        TLanes tc = ta;
+        TLanes td = ta;
+        for (int shift = 39; shift > 3; shift -= 9)
+        {
+            ta = Entry(ta, a, shift);
+            tb = Entry(tb, b, shift);
+            tc = Entry(tc, c, shift);
+            td = Entry(td, d, shift);
+        }
+
+        (a, b, c, d) = (ta, tb, tc, td);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private TLanes Entry(TLanes table, TLanes address, int shift)
+    {
+        TLanes index = (address >>> (shift - 3)) & TLanes.All(511 << 3);
+        TLanes entry = TLanes.Gather(table + index + TLanes.All(_base), (1u << TLanes.Count) - 1);
+        Check(TLanes.Equal(entry & TLanes.All(1), TLanes.All(1)));
+        return entry & TLanes.All(AddressMask);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private TLanes Below(nint table, TLanes mask, TLanes address)
+    {
+        TLanes number = address >>> 21;
+        TLanes.GatherPairs(table, number & mask, out TLanes known, out TLanes found);
+        Check(TLanes.Equal(known, number));
+        return Entry(found, address, 12);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Check(uint bits)
+    {
+        if (bits != (1u << TLanes.Count) - 1)
+        {
+            throw new InvalidOperationException("the kernel's machine is not the scenario's");
+        }
+    }
+}

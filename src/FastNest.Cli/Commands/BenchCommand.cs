@@ -1,0 +1,37 @@
+using System.CommandLine;
+using FastNest.Cli.Bench;
+using FastNest.Cli.Output;
+
+namespace FastNest.Cli.Commands;
+
+/// <summary><c>fastnest bench</c>: how fast is each strategy, against floors and peers, in one run?</summary>
+internal static class BenchCommand
+{
+    public static Command Make(Terminal terminal)
+    {
+        var quick = new Option<bool>("--quick") { Description = "Fewer rounds: under a minute." };
+        var only = new Option<string?>("--scenario")
+        {
+            HelpName = string.Join('|', Scenario.All.Select(scenario => scenario.Name)),
+            Description = "One scenario alone.",
+        };
+        only.AcceptOnlyFromAmong([.. Scenario.All.Select(scenario => scenario.Name)]);
+        Option<bool> json = Options.Json();
+        var command = new Command("bench", "Compares the walk strategies with each other, with floors and with peers.") { quick, only, json };
+        command.SetAction(parsed =>
+        {
+            BenchReport report = Comparison.Run(parsed.GetValue(quick), parsed.GetValue(only), static _ => { });
+            if (parsed.GetValue(json))
+            {
+                terminal.WriteJson(report);
+            }
+            else
+            {
+                BenchText.Write(terminal, report);
+            }
+
+            return ExitCode.Agreed;
+        });
+        return command;
+    }
+}
