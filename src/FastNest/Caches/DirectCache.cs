@@ -69,8 +69,7 @@ internal sealed class DirectCache
     public void Probe<TLanes>(TLanes keys, out TLanes found, out TLanes values)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes place = (keys + (keys >>> 38) + (keys >>> 33)) & TLanes.All(_mask);
-        TLanes.GatherPairs(Table, place, out found, out values);
+        TLanes.GatherPairs(Table, Places(keys), out found, out values);
     }
 
     /// <param name="key">The key.</param>
@@ -84,6 +83,31 @@ internal sealed class DirectCache
         Counters.Fills++;
         pair = key;
         Unsafe.Add(ref pair, 1) = value;
+        _largestShift = Math.Max(_largestShift, shift);
+    }
+
+    /// <summary>Keeps several of one size.</summary>
+    public void Fill<TLanes>(TLanes keys, TLanes values, uint bits, int shift)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        Span<ulong> lanes = stackalloc ulong[3 * 8];
+        TLanes.Store(keys, ref lanes[0], 0);
+        TLanes.Store(values, ref lanes[0], 8);
+        TLanes.Store(Places(keys), ref lanes[0], 16);
+        ref ulong pairs = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_pairs), _first);
+        int evicted = 0;
+        Counters.Fills += BitOperations.PopCount(bits);
+        for (; bits != 0; bits &= bits - 1)
+        {
+            int lane = BitOperations.TrailingZeroCount(bits);
+            ulong key = lanes[lane];
+            ref ulong pair = ref Unsafe.Add(ref pairs, (nint)(lanes[lane + 16] * 2));
+            evicted += pair != 0 && pair != key ? 1 : 0;
+            pair = key;
+            Unsafe.Add(ref pair, 1) = lanes[lane + 8];
+        }
+
+        Counters.Evictions += evicted;
         _largestShift = Math.Max(_largestShift, shift);
     }
 
@@ -135,6 +159,10 @@ internal sealed class DirectCache
         Counters.Hits += BitOperations.PopCount(hits);
         Counters.Misses += BitOperations.PopCount(misses);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private TLanes Places<TLanes>(TLanes keys)
+        where TLanes : struct, ILanes<TLanes> => (keys + (keys >>> 38) + (keys >>> 33)) & TLanes.All(_mask);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref ulong Pair(ulong key) => ref Unsafe.Add(

@@ -27,7 +27,7 @@ public sealed record CacheOptions
     };
 
     /// <summary>Contexts of devices and PASIDs that are kept: 0 or a power of two up to 65,536.</summary>
-    public int ContextEntries { get; init; } = 256;
+    public int ContextEntries { get; init; } = 1024;
 
     /// <summary>Sets of the IOTLB: 0 or a power of two up to 1,048,576.</summary>
     public int IotlbSets { get; init; } = 1024;
@@ -42,10 +42,10 @@ public sealed record CacheOptions
     public int NestedTlbWays { get; init; } = 4;
 
     /// <summary>Tables of the first stage: 0 or a power of two up to 1,048,576.</summary>
-    public int GuestTableEntries { get; init; } = 4096;
+    public int GuestTableEntries { get; init; } = 16_384;
 
     /// <summary>Tables of the second stage: 0 or a power of two up to 1,048,576.</summary>
-    public int HostTableEntries { get; init; } = 4096;
+    public int HostTableEntries { get; init; } = 16_384;
 
     /// <summary>How many tags tell domains and PASIDs apart before all caches are dropped once, at least 3; for tests.</summary>
     internal uint Tags { get; init; } = uint.MaxValue;

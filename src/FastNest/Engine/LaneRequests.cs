@@ -14,7 +14,12 @@ internal sealed class LaneRequests
     private const int Columns = 7;
     private const int Stride = LaneCount.Stride;
 
+    /// <summary>Addresses and places, which differ even between the requests of one requester.</summary>
+    private const int OwnColumns = 2;
+
     private readonly ulong[] _columns = new ulong[Columns * Stride];
+    private int _movedColumns = Columns;
+    private bool _isOrdered;
 
     public int Count;
 
@@ -62,23 +67,39 @@ internal sealed class LaneRequests
         Count = 0;
     }
 
-    /// <summary>Takes all addresses of one requester.</summary>
+    /// <summary>Makes ready for requests of any requesters.</summary>
+    public void Clear()
+    {
+        Count = 0;
+        _movedColumns = Columns;
+        _isOrdered = false;
+    }
+
+    /// <summary>Takes addresses of one requester; what else is the same for all of them is set out once for many batches.</summary>
     public void Fill(ReadOnlySpan<ulong> iovas, ulong attributes, in TranslationContext context)
     {
         Count = iovas.Length;
         iovas.CopyTo(Column(ref Iovas));
-        Span<ulong> places = Column(ref Places);
-        for (int i = 0; i < places.Length; i++)
+        if (!_isOrdered)
         {
-            places[i] = (ulong)i;
+            LaneCount.Numbers.AsSpan().CopyTo(MemoryMarshal.CreateSpan(ref Places, Stride));
+            _isOrdered = true;
         }
 
         ulong host = (ulong)context.Host.Tag << DirectCache.TagShift;
-        Column(ref Tags).Fill(Shape.Mode == ContextMode.Nested ? (ulong)context.Guest.Tag << DirectCache.TagShift : host);
-        Column(ref HostTags).Fill(host);
-        Column(ref Attributes).Fill(attributes);
-        Column(ref Roots).Fill(context.Guest.Root);
-        Column(ref HostRoots).Fill(context.Host.Root);
+        ulong tag = Shape.Mode == ContextMode.Nested ? (ulong)context.Guest.Tag << DirectCache.TagShift : host;
+        if (_movedColumns == OwnColumns && Tags == tag && HostTags == host && Attributes == attributes
+            && Roots == context.Guest.Root && HostRoots == context.Host.Root)
+        {
+            return;
+        }
+
+        _movedColumns = OwnColumns;
+        MemoryMarshal.CreateSpan(ref Tags, Stride).Fill(tag);
+        MemoryMarshal.CreateSpan(ref HostTags, Stride).Fill(host);
+        MemoryMarshal.CreateSpan(ref Attributes, Stride).Fill(attributes);
+        MemoryMarshal.CreateSpan(ref Roots, Stride).Fill(context.Guest.Root);
+        MemoryMarshal.CreateSpan(ref HostRoots, Stride).Fill(context.Host.Root);
     }
 
     /// <summary>Moves those of a group of lanes that are still to be served up, behind those kept before.</summary>
@@ -87,7 +108,8 @@ internal sealed class LaneRequests
         where TLanes : struct, ILanes<TLanes>
     {
         ref ulong columns = ref MemoryMarshal.GetArrayDataReference(_columns);
-        for (int column = 0; column < Columns * Stride; column += Stride)
+        _isOrdered = false;
+        for (int column = 0; column < _movedColumns * Stride; column += Stride)
         {
             TLanes.Compress(TLanes.Load(in columns, column + from), bits, ref columns, column + to);
         }

@@ -204,7 +204,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
     /// <returns>False when none is left.</returns>
     private bool Stage(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, Span<ulong> waiting, Span<ulong> unserved)
     {
-        _lanes.Count = 0;
+        _lanes.Clear();
         int recycled = _recycled;
         for (int word = 0; word < waiting.Length; word++)
         {

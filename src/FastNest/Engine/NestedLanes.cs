@@ -145,13 +145,17 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             uint rest = live & ~hit;
             if (rest != 0)
             {
-                requests.Keep<TLanes>(i, rest, kept);
+                if (kept != i || rest != live)
+                {
+                    requests.Keep<TLanes>(i, rest, kept);
+                }
+
                 kept += BitOperations.PopCount(rest);
             }
-
-            cache.Count(hit, rest);
         }
 
+        cache.Counters.Hits += count - kept;
+        cache.Counters.Misses += kept;
         requests.Count = kept;
     }
 
@@ -211,17 +215,27 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             {
                 TLanes address = (page & addressMask) | (TLanes.Load(in requests.Iovas, i) & offset);
                 Write(granted, address, answer, ref requests.Places, i, ref results);
-                Keep(requests, granted, i);
+                Keep(requests, page, granted, i);
             }
 
             Leave(requests, live & ~granted, i, unserved);
         }
     }
 
-    private void Keep(LaneRequests requests, uint granted, int from)
+    private void Keep(LaneRequests requests, TLanes pages, uint granted, int from)
     {
         if (!_caches.Small.IsOn)
         {
+            return;
+        }
+
+        TLanes tags = TLanes.Load(in requests.Tags, from);
+        TLanes iovas = TLanes.Load(in requests.Iovas, from);
+        TLanes shift = TLanes.All(ShiftField);
+        TLanes smallest = TLanes.All(12 << PackedPage.ShiftShift);
+        if ((granted & ~TLanes.Equal(pages & shift, smallest)) == 0)
+        {
+            _caches.Small.Fill(_caches.Small.KeyOf(tags, iovas), pages, granted, 12);
             return;
         }
 
@@ -229,10 +243,10 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         {
             int i = from + BitOperations.TrailingZeroCount(granted);
             ulong page = _pages[i];
-            int shift = PackedPage.Shift(page);
-            DirectCache cache = _caches.Of(shift);
+            int size = PackedPage.Shift(page);
+            DirectCache cache = _caches.Of(size);
             ulong part = page & ~(((1UL << cache.Granule) - 1) & PackedPage.AddressMask);
-            cache.Fill(cache.KeyOf(Unsafe.Add(ref requests.Tags, i), Unsafe.Add(ref requests.Iovas, i)), part, shift);
+            cache.Fill(cache.KeyOf(Unsafe.Add(ref requests.Tags, i), Unsafe.Add(ref requests.Iovas, i)), part, size);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -60,7 +61,7 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
     public static Avx2Lanes Gather(Avx2Lanes pointers, uint bits)
     {
         // The masked form: the other has a false dependency on its destination.
-        Vector256<ulong> mask = Mask(bits);
+        Vector256<ulong> mask = bits == 15 ? Vector256<ulong>.AllBitsSet : Mask(bits);
         return new(Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.AsInt64(), mask, 1));
     }
 
@@ -76,7 +77,7 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Compress(Avx2Lanes value, uint bits, ref ulong destination, int index)
     {
-        Vector256<int> order = Vector256.LoadUnsafe(in CompressOrder.Table[0], bits * 8);
+        Vector256<int> order = Vector256.LoadUnsafe(in MemoryMarshal.GetReference(CompressOrder.Table), bits * 8);
         Avx2.PermuteVar8x32(value._value.AsInt32(), order).AsUInt64().StoreUnsafe(ref destination, (nuint)index);
     }
 

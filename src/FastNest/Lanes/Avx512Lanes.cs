@@ -59,7 +59,7 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx512Lanes Gather(Avx512Lanes pointers, uint bits)
     {
-        Vector512<ulong> mask = Mask(bits);
+        Vector512<ulong> mask = bits == 255 ? Vector512<ulong>.AllBitsSet : Mask(bits);
         return new(Vector512.Create(
             Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.GetLower().AsInt64(), mask.GetLower(), 1),
             Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.GetUpper().AsInt64(), mask.GetUpper(), 1)));
