@@ -13,7 +13,7 @@ internal static class Comparison
 
     public static BenchReport Run(bool quick, string? only, Action<string> progress)
     {
-        int rounds = quick ? 7 : 21;
+        int rounds = quick ? 7 : int.Parse(Environment.GetEnvironmentVariable("ROUNDS") ?? "21");
         var scenarios = new List<BenchScenario>();
         foreach (Scenario scenario in Scenario.All.Where(scenario => only is null || scenario.Name == only))
         {
@@ -28,7 +28,8 @@ internal static class Comparison
     {
         using var machine = new BenchMachine(scenario.Pages, scenario.Devices, scenario.IsNested);
         var workload = new Workload(machine, scenario.Pattern, Requests);
-        List<IContender> contenders = [.. Contenders(scenario, workload)];
+        string? filter = Environment.GetEnvironmentVariable("ONLY");
+        List<IContender> contenders = [.. Contenders(scenario, workload).Where(c => filter is null || c.Name == filter)];
         var times = contenders.ToDictionary(contender => contender, _ => new double[rounds]);
         foreach (IContender contender in contenders)
         {
@@ -82,17 +83,18 @@ internal static class Comparison
         }
 
         yield return new EngineContender("auto", workload, caches, WalkStrategy.Auto);
+        yield return new EngineContender("auto-noiotlb", workload, caches with { IotlbSets = 0 }, WalkStrategy.Auto);
         if (workload.Machine.Devices == 1)
         {
-            yield return new LimitContender<PortableLanes>(workload, scenario.Limit);
+            yield return new LimitContender<PortableLanes>(workload, scenario.Limit, Environment.GetEnvironmentVariable("SPLIT") is null ? "limit" : "limit-Portable");
             if (Avx2Lanes.IsSupported)
             {
-                yield return new LimitContender<Avx2Lanes>(workload, scenario.Limit);
+                yield return new LimitContender<Avx2Lanes>(workload, scenario.Limit, Environment.GetEnvironmentVariable("SPLIT") is null ? "limit" : "limit-Avx2");
             }
 
             if (Avx512Lanes.IsSupported)
             {
-                yield return new LimitContender<Avx512Lanes>(workload, scenario.Limit);
+                yield return new LimitContender<Avx512Lanes>(workload, scenario.Limit, Environment.GetEnvironmentVariable("SPLIT") is null ? "limit" : "limit-Avx512");
             }
         }
     }

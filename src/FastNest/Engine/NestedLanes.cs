@@ -22,8 +22,8 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     private readonly TagTable _tags;
     private readonly HostLanes<THost, TLanes> _host;
     private readonly GuestLanes<TGuest, THost, TLanes> _guest;
+    private readonly UsePolicy _policy = new();
     private readonly ulong[] _guestPages = new ulong[LaneCount.Stride];
-    private readonly ulong[] _addresses = new ulong[LaneCount.Stride];
     private readonly ulong[] _pages = new ulong[LaneCount.Stride];
 
     public NestedLanes(GuestPhysicalSpace memory, LaneCaches caches, TagTable tags)
@@ -39,9 +39,16 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     {
         ref ulong first = ref MemoryMarshal.GetReference(results);
         SetAside(requests, messages, unserved);
-        Probe(_caches.Small, requests, ref first);
-        Probe(_caches.Large, requests, ref first);
-        Probe(_caches.Huge, requests, ref first);
+        bool keeps = _policy.IsWorthwhile();
+        if (keeps)
+        {
+            int asked = requests.Count;
+            Probe(_caches.Small, requests, ref first);
+            Probe(_caches.Large, requests, ref first);
+            Probe(_caches.Huge, requests, ref first);
+            _policy.Note(asked, asked - requests.Count);
+        }
+
         if (requests.Count == 0)
         {
             return;
@@ -59,7 +66,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             _host.Locate(run, in stage, ref requests.Iovas, ref requests.Tags, ref requests.HostRoots, requests.Count, ref _pages[0]);
         }
 
-        Deliver(requests, ref first, unserved);
+        Deliver(requests, keeps && _caches.Small.IsOn, ref first, unserved);
     }
 
     private static LaneStage HostStage(in LaneShape shape, bool isWritten)
@@ -169,24 +176,22 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         var columns = new LaneColumns(
             ref requests.Iovas, ref requests.Tags, ref requests.Roots, ref requests.HostTags, ref requests.HostRoots, count);
         _guest.Locate(run, in guest, in tables, in columns, ref _guestPages[0]);
-        for (int i = 0; i < count; i += TLanes.Count)
-        {
-            TLanes.Store(TLanes.Load(in _guestPages[0], i) & TLanes.All(PackedPage.AddressMask), ref _addresses[0], i);
-        }
-
-        _host.Locate(run, in final, ref _addresses[0], ref requests.HostTags, ref requests.HostRoots, count, ref _pages[0]);
+        _host.Locate(run, in final, ref _guestPages[0], ref requests.HostTags, ref requests.HostRoots, count, ref _pages[0]);
         for (int i = 0; i < count; i += TLanes.Count)
         {
             TLanes first = TLanes.Load(in _guestPages[0], i);
             TLanes second = TLanes.Load(in _pages[0], i);
             TLanes shift = TLanes.All(ShiftField);
-            uint smaller = TLanes.Less(first & shift, second & shift);
-            TLanes rights = first & second & TLanes.All(PackedPage.RightsMask);
-            TLanes page = (second & TLanes.All(PackedPage.AddressMask | PackedPage.IsPage))
-                | TLanes.Select(smaller, first & shift, second & shift)
-                | rights;
+            TLanes rights = first | ~TLanes.All(PackedPage.RightsMask);
+            TLanes page = second & rights;
+            if (TLanes.Equal(first & shift, second & shift) != LaneCount.All<TLanes>())
+            {
+                uint smaller = TLanes.Less(first & shift, second & shift);
+                page = (page & ~shift) | TLanes.Select(smaller, first & shift, second & shift);
+                NoteFractures(requests, LaneCount.Live<TLanes>(i, count) & TLanes.Less(second & shift, first & shift), i);
+            }
+
             TLanes.Store(page, ref _pages[0], i);
-            NoteFractures(requests, LaneCount.Live<TLanes>(i, count) & TLanes.Less(second & shift, first & shift), i);
         }
     }
 
@@ -200,7 +205,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         }
     }
 
-    private void Deliver(LaneRequests requests, ref ulong results, Span<ulong> unserved)
+    private void Deliver(LaneRequests requests, bool keeps, ref ulong results, Span<ulong> unserved)
     {
         TLanes addressMask = TLanes.All(PackedPage.AddressMask);
         TLanes offset = TLanes.All(0xFFF);
@@ -215,7 +220,10 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             {
                 TLanes address = (page & addressMask) | (TLanes.Load(in requests.Iovas, i) & offset);
                 Write(granted, address, answer, ref requests.Places, i, ref results);
-                Keep(requests, page, granted, i);
+                if (keeps)
+                {
+                    Keep(requests, page, granted, i);
+                }
             }
 
             Leave(requests, live & ~granted, i, unserved);
@@ -224,11 +232,6 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
 
     private void Keep(LaneRequests requests, TLanes pages, uint granted, int from)
     {
-        if (!_caches.Small.IsOn)
-        {
-            return;
-        }
-
         TLanes tags = TLanes.Load(in requests.Tags, from);
         TLanes iovas = TLanes.Load(in requests.Iovas, from);
         TLanes shift = TLanes.All(ShiftField);
@@ -255,7 +258,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     private static void Write(uint bits, TLanes address, TLanes answer, ref ulong places, int from, ref ulong results)
     {
         int place = (int)Unsafe.Add(ref places, from);
-        if (bits == (1u << TLanes.Count) - 1 && Unsafe.Add(ref places, from + TLanes.Count - 1) - (ulong)place == (ulong)TLanes.Count - 1)
+        if (bits == LaneCount.All<TLanes>() && Unsafe.Add(ref places, from + TLanes.Count - 1) - (ulong)place == (ulong)TLanes.Count - 1)
         {
             TLanes.StorePairs(address, answer, ref results, place);
             return;

@@ -39,33 +39,51 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
     public void Locate(PhysicalRun run, in LaneStage guest, in LaneStage second, in LaneColumns columns, ref ulong pages)
     {
         int missing = 0;
+        ulong served = 0;
+        TGuest.Usual(1, out ulong usualMask, out ulong usualValue);
+        TLanes mask = TLanes.All(usualMask | guest.LeafMarks);
+        TLanes usualEntry = TLanes.All(usualValue | guest.LeafMarks);
+        bool probes = tables.IsFilled;
         for (int i = 0; i < columns.Count; i += TLanes.Count)
         {
             uint live = LaneCount.Live<TLanes>(i, columns.Count);
             TLanes iova = TLanes.Load(in columns.Iovas, i);
-            TLanes tag = TLanes.Load(in columns.Tags, i);
             uint miss = live;
-            if (tables.IsFilled)
+            if (probes)
             {
-                TLanes key = tables.KeyOf(tag, iova);
+                TLanes key = tables.KeyOf(TLanes.Load(in columns.Tags, i), iova);
                 tables.Probe(key, out TLanes known, out TLanes value);
                 miss &= ~TLanes.Equal(known, key);
+                if (miss == 0)
+                {
+                    uint loaded = live & TLanes.Equal(value & TLanes.All(PackedPage.IsPage), TLanes.All(0));
+                    TLanes page = ReadLeaves(run, mask, usualEntry, iova, value, ref loaded);
+                    if (loaded == live)
+                    {
+                        TLanes.Store(page, ref pages, i);
+                        served |= LaneCount.Group<TLanes>(i);
+                        continue;
+                    }
+                }
+
                 TLanes.Store(value, ref pages, i);
-                tables.Count(live & ~miss, miss);
+                if (miss == 0)
+                {
+                    continue;
+                }
             }
 
-            if (miss != 0)
-            {
-                TLanes.Compress(iova, miss, ref _iovas[0], missing);
-                TLanes.Compress(tag, miss, ref _tags[0], missing);
-                TLanes.Compress(TLanes.Load(in columns.Roots, i), miss, ref _roots[0], missing);
-                TLanes.Compress(TLanes.Load(in columns.HostTags, i), miss, ref _hostTags[0], missing);
-                TLanes.Compress(TLanes.Load(in columns.HostRoots, i), miss, ref _hostRoots[0], missing);
-                TLanes.Compress(TLanes.Load(in LaneCount.Numbers[0], i), miss, ref _places[0], missing);
-                missing += BitOperations.PopCount(miss);
-            }
+            TLanes.Compress(iova, miss, ref _iovas[0], missing);
+            TLanes.Compress(TLanes.Load(in columns.Tags, i), miss, ref _tags[0], missing);
+            TLanes.Compress(TLanes.Load(in columns.Roots, i), miss, ref _roots[0], missing);
+            TLanes.Compress(TLanes.Load(in columns.HostTags, i), miss, ref _hostTags[0], missing);
+            TLanes.Compress(TLanes.Load(in columns.HostRoots, i), miss, ref _hostRoots[0], missing);
+            TLanes.Compress(TLanes.Load(in LaneCount.Numbers[0], i), miss, ref _places[0], missing);
+            missing += BitOperations.PopCount(miss);
         }
 
+        tables.Counters.Hits += columns.Count - missing;
+        tables.Counters.Misses += missing;
         if (missing != 0)
         {
             Descend(run, in guest, in second, missing);
@@ -75,7 +93,22 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
             }
         }
 
-        ReadLeaves(run, in guest, in columns, ref pages);
+        if (served != LaneCount.Groups<TLanes>(columns.Count))
+        {
+            ReadLeaves(run, mask, usualEntry, served, in columns, ref pages);
+        }
+    }
+
+    /// <summary>Reads entries of level 1 for lanes with a table; on return the bits tell which map a page.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private TLanes ReadLeaves(PhysicalRun run, TLanes mask, TLanes usual, TLanes iova, TLanes tables, ref uint bits)
+    {
+        TLanes index = (iova >>> 9) & TLanes.All(LaneStage.IndexMask);
+        TLanes entry = memory.Load64(run, (tables & TLanes.All(PackedPage.AddressMask)) + index, ref bits);
+        bits &= TLanes.Equal(entry & mask, usual);
+        return (entry & TLanes.All(TGuest.Address))
+            | TLanes.All(PackedPage.Of(0, 12, Access.None))
+            | (TGuest.Rights(entry) & tables & TLanes.All(PackedPage.RightsMask));
     }
 
     private void Descend(PhysicalRun run, in LaneStage guest, in LaneStage second, int count)
@@ -170,31 +203,25 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
             decoded.Permissions & (Access)(table & PackedPage.RightsMask));
     }
 
-    private void ReadLeaves(PhysicalRun run, in LaneStage guest, in LaneColumns columns, ref ulong pages)
+    private void ReadLeaves(
+        PhysicalRun run, TLanes mask, TLanes usual, ulong served, in LaneColumns columns, ref ulong pages)
     {
-        TGuest.Usual(1, out ulong usualMask, out ulong usualValue);
-        TLanes mask = TLanes.All(usualMask | guest.LeafMarks);
-        TLanes value = TLanes.All(usualValue | guest.LeafMarks);
-        TLanes smallPage = TLanes.All(PackedPage.Of(0, 12, Access.None));
         TLanes isPage = TLanes.All(PackedPage.IsPage);
         for (int i = 0; i < columns.Count; i += TLanes.Count)
         {
+            if ((served & LaneCount.Group<TLanes>(i)) != 0)
+            {
+                continue;
+            }
+
             uint live = LaneCount.Live<TLanes>(i, columns.Count);
             TLanes below = TLanes.Load(in pages, i);
             TLanes iova = TLanes.Load(in columns.Iovas, i);
             uint large = TLanes.Equal(below & isPage, isPage);
-            uint loaded = live & ~large & ~TLanes.Equal(below, TLanes.All(0));
-            TLanes index = (iova >>> 9) & TLanes.All(LaneStage.IndexMask);
-            TLanes entry = memory.Load64(run, (below & TLanes.All(PackedPage.AddressMask)) + index, ref loaded);
-            uint usual = loaded & TLanes.Equal(entry & mask, value);
-            TLanes page = (entry & TLanes.All(TGuest.Address)) | smallPage | (TGuest.Rights(entry) & below & TLanes.All(PackedPage.RightsMask));
-            if (usual != live)
-            {
-                TLanes part = below | (iova & TLanes.All(LaneStage.GranuleMask & PackedPage.AddressMask));
-                page = TLanes.Select(usual, page, TLanes.Select(large, part, TLanes.All(0)));
-            }
-
-            TLanes.Store(page, ref pages, i);
+            uint mapped = live & ~large & ~TLanes.Equal(below, TLanes.All(0));
+            TLanes page = ReadLeaves(run, mask, usual, iova, below, ref mapped);
+            TLanes part = below | (iova & TLanes.All(LaneStage.GranuleMask & PackedPage.AddressMask));
+            TLanes.Store(TLanes.Select(mapped, page, TLanes.Select(large, part, TLanes.All(0))), ref pages, i);
         }
     }
 }

@@ -25,11 +25,12 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
     private readonly ulong[] _places = new ulong[LaneCount.Stride];
     private readonly ulong[] _found = new ulong[LaneCount.Stride];
     private readonly ulong[] _levels = new ulong[LaneCount.Stride];
+    private readonly ulong[] _entries = new ulong[8];
 
     /// <summary>Finds pages; see <see cref="PackedPage"/>.</summary>
     /// <param name="run">The largest run of memory.</param>
     /// <param name="stage">What all have in common.</param>
-    /// <param name="addresses">What is to be translated.</param>
+    /// <param name="addresses">What is to be translated; what is below bit 12 does not count.</param>
     /// <param name="tags">Tags of the second stage.</param>
     /// <param name="roots">Top tables.</param>
     /// <param name="count">How many.</param>
@@ -48,9 +49,13 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
             return;
         }
 
+        THost.Usual(1, out ulong usualMask, out ulong usualValue);
+        TLanes mask = TLanes.All(usualMask | stage.LeafMarks);
+        TLanes usual = TLanes.All(usualValue | stage.LeafMarks);
+        ulong served = 0;
         if (tables.IsFilled)
         {
-            int missing = Probe(ref addresses, ref tags, ref roots, count, ref pages);
+            int missing = Probe(run, mask, usual, ref addresses, ref tags, ref roots, count, ref pages, out served);
             if (missing != 0)
             {
                 Descend(run, in stage, ref _addresses[0], ref _tags[0], ref _roots[0], missing, ref _found[0]);
@@ -65,34 +70,72 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
             Descend(run, in stage, ref addresses, ref tags, ref roots, count, ref pages);
         }
 
-        ReadLeaves(run, in stage, ref addresses, count, ref pages);
+        if (served != LaneCount.Groups<TLanes>(count))
+        {
+            ReadLeaves(run, in stage, mask, usual, served, ref addresses, count, ref pages);
+        }
     }
 
-    private int Probe(ref ulong addresses, ref ulong tags, ref ulong roots, int count, ref ulong found)
+    /// <summary>Finds the tables that are known, and in the same step the pages of groups that know them all.</summary>
+    private int Probe(
+        PhysicalRun run,
+        TLanes mask,
+        TLanes usual,
+        ref ulong addresses,
+        ref ulong tags,
+        ref ulong roots,
+        int count,
+        ref ulong found,
+        out ulong served)
     {
         int missing = 0;
+        served = 0;
         for (int i = 0; i < count; i += TLanes.Count)
         {
             uint live = LaneCount.Live<TLanes>(i, count);
             TLanes address = TLanes.Load(in addresses, i);
-            TLanes tag = TLanes.Load(in tags, i);
-            TLanes key = tables.KeyOf(tag, address);
+            TLanes key = tables.KeyOf(TLanes.Load(in tags, i), address);
             tables.Probe(key, out TLanes known, out TLanes value);
-            uint hit = TLanes.Equal(known, key) & live;
+            uint miss = live & ~TLanes.Equal(known, key);
+            if (miss == 0)
+            {
+                uint loaded = live & TLanes.Equal(value & TLanes.All(PackedPage.IsPage), TLanes.All(0));
+                TLanes page = ReadLeaves(run, mask, usual, address, value, ref loaded, out _);
+                if (loaded == live)
+                {
+                    TLanes.Store(page, ref found, i);
+                    served |= LaneCount.Group<TLanes>(i);
+                    continue;
+                }
+            }
+
             TLanes.Store(value, ref found, i);
-            uint miss = live & ~hit;
-            tables.Count(hit, miss);
             if (miss != 0)
             {
                 TLanes.Compress(address, miss, ref _addresses[0], missing);
-                TLanes.Compress(tag, miss, ref _tags[0], missing);
+                TLanes.Compress(TLanes.Load(in tags, i), miss, ref _tags[0], missing);
                 TLanes.Compress(TLanes.Load(in roots, i), miss, ref _roots[0], missing);
                 TLanes.Compress(TLanes.Load(in LaneCount.Numbers[0], i), miss, ref _places[0], missing);
                 missing += BitOperations.PopCount(miss);
             }
         }
 
+        tables.Counters.Hits += count - missing;
+        tables.Counters.Misses += missing;
         return missing;
+    }
+
+    /// <summary>Reads entries of level 1 for lanes with a table; on return the bits tell which map a page of 4 KiB.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private TLanes ReadLeaves(
+        PhysicalRun run, TLanes mask, TLanes usual, TLanes address, TLanes tables, ref uint bits, out TLanes entry)
+    {
+        TLanes index = (address >>> 9) & TLanes.All(LaneStage.IndexMask);
+        entry = memory.Load64(run, (tables & TLanes.All(PackedPage.AddressMask)) + index, ref bits);
+        bits &= TLanes.Equal(entry & mask, usual);
+        return (entry & TLanes.All(THost.Address))
+            | TLanes.All(PackedPage.Of(0, 12, Access.None))
+            | (THost.Rights(entry) & tables & TLanes.All(PackedPage.RightsMask));
     }
 
     /// <summary>Goes down to the tables of level 1, or to large pages, and keeps them.</summary>
@@ -169,8 +212,6 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
         }
     }
 
-    private readonly ulong[] _entries = new ulong[8];
-
     private static ulong Nothing(out ulong next)
     {
         next = 0;
@@ -203,41 +244,33 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
         return decoded.Address | (ulong)rights;
     }
 
-    private void ReadLeaves(PhysicalRun run, in LaneStage stage, ref ulong addresses, int count, ref ulong pages)
+    private void ReadLeaves(
+        PhysicalRun run, in LaneStage stage, TLanes mask, TLanes usual, ulong served, ref ulong addresses, int count, ref ulong pages)
     {
-        THost.Usual(1, out ulong usualMask, out ulong usualValue);
-        TLanes mask = TLanes.All(usualMask | stage.LeafMarks);
-        TLanes value = TLanes.All(usualValue | stage.LeafMarks);
-        TLanes smallPage = TLanes.All(PackedPage.Of(0, 12, Access.None));
         TLanes isPage = TLanes.All(PackedPage.IsPage);
         for (int i = 0; i < count; i += TLanes.Count)
         {
+            if ((served & LaneCount.Group<TLanes>(i)) != 0)
+            {
+                continue;
+            }
+
             uint live = LaneCount.Live<TLanes>(i, count);
             TLanes below = TLanes.Load(in pages, i);
             TLanes address = TLanes.Load(in addresses, i);
             uint large = TLanes.Equal(below & isPage, isPage);
-            uint none = TLanes.Equal(below, TLanes.All(0));
-            uint small = live & ~large & ~none;
-            uint loaded = small;
-            TLanes index = (address >>> 9) & TLanes.All(LaneStage.IndexMask);
-            TLanes entry = memory.Load64(run, (below & TLanes.All(PackedPage.AddressMask)) + index, ref loaded);
-            uint usual = loaded & TLanes.Equal(entry & mask, value);
-            TLanes page = (entry & TLanes.All(THost.Address)) | smallPage | (THost.Rights(entry) & below & TLanes.All(PackedPage.RightsMask));
-            if (usual == live)
-            {
-                TLanes.Store(page, ref pages, i);
-                continue;
-            }
-
+            uint small = live & ~large & ~TLanes.Equal(below, TLanes.All(0));
+            uint mapped = small;
+            TLanes page = ReadLeaves(run, mask, usual, address, below, ref mapped, out TLanes entry);
             TLanes part = below | (address & TLanes.All(LaneStage.GranuleMask & PackedPage.AddressMask));
-            page = TLanes.Select(usual, page, TLanes.Select(large, part, TLanes.All(0)));
-            TLanes.Store(page, ref pages, i);
-            if ((loaded & ~usual) != 0)
+            TLanes.Store(TLanes.Select(mapped, page, TLanes.Select(large, part, TLanes.All(0))), ref pages, i);
+            if (mapped != small)
             {
                 TLanes.Store(entry, ref _entries[0], 0);
                 TLanes.Store(below, ref _found[0], 0);
-                for (uint rest = loaded & ~usual; rest != 0; rest &= rest - 1)
+                for (uint rest = small & ~mapped; rest != 0; rest &= rest - 1)
                 {
+                    // An entry that could not be read is 0 here, and not present.
                     int lane = BitOperations.TrailingZeroCount(rest);
                     Unsafe.Add(ref pages, i + lane) = UnusualLeaf(in stage, _entries[lane], Unsafe.Add(ref addresses, i + lane), _found[lane]);
                 }

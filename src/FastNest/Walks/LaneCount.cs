@@ -15,13 +15,27 @@ internal static class LaneCount
     /// <summary>0, 1, 2 and so on.</summary>
     public static readonly ulong[] Numbers = [.. Enumerable.Range(0, Stride).Select(static i => (ulong)i)];
 
+    /// <summary>One bit for each lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint All<TLanes>()
+        where TLanes : struct, ILanes<TLanes> => (1u << TLanes.Count) - 1;
+
     /// <summary>One bit for each lane of a group that there is.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Live<TLanes>(int from, int count)
         where TLanes : struct, ILanes<TLanes>
     {
-        uint all = (1u << TLanes.Count) - 1;
+        uint all = All<TLanes>();
         int left = count - from;
         return left >= TLanes.Count ? all : all >> (TLanes.Count - left);
     }
+
+    /// <summary>One bit for the group of lanes that begins at a place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Group<TLanes>(int from)
+        where TLanes : struct, ILanes<TLanes> => 1UL << (from / TLanes.Count);
+
+    /// <summary>One bit for each group.</summary>
+    public static ulong Groups<TLanes>(int count)
+        where TLanes : struct, ILanes<TLanes> => ulong.MaxValue >> (64 - ((count + TLanes.Count - 1) / TLanes.Count));
 }

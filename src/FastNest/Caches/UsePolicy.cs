@@ -1,0 +1,25 @@
+namespace FastNest.Caches;
+
+/// <summary>
+/// Whether a cache of finished translations is worth asking. Where pages are met again too seldom, asking and filling it costs
+/// more than walking with the tables known; then only every sixteenth batch does, to notice when that changes.
+/// </summary>
+internal sealed class UsePolicy
+{
+    private const int Rest = 15;
+    private const int LeastShare = 8;
+
+    private int _resting;
+
+    /// <summary>Whether the next batch is to use the cache.</summary>
+    public bool IsWorthwhile() => _resting == 0 || --_resting == 0;
+
+    /// <summary>Tells how a batch that used it fared.</summary>
+    public void Note(int asked, int hits)
+    {
+        if (asked != 0 && hits < asked / LeastShare)
+        {
+            _resting = Rest + 1;
+        }
+    }
+}
