@@ -11,18 +11,21 @@ internal sealed class TagTable
     public const uint NoPasid = uint.MaxValue;
 
     private const int Slots = 4096;
+    private const int BitsPerWord = 64;
 
     private readonly Slot[] _slots = new Slot[Slots];
     private readonly InvalidationClock _clock;
     private readonly uint _limit;
+    private readonly ulong[] _fractured;
     private uint _next = 1;
 
     /// <param name="clock">When ids were last dropped.</param>
-    /// <param name="limit">How many tags there are, at least 3.</param>
+    /// <param name="limit">How many tags there are, 3 to <see cref="DirectCache.Tags"/>.</param>
     public TagTable(InvalidationClock clock, uint limit)
     {
         _clock = clock;
         _limit = limit;
+        _fractured = new ulong[limit / BitsPerWord + 1];
     }
 
     /// <summary>Whether so few tags are left that the owner must drop everything cached and call <see cref="Recycle"/>.</summary>
@@ -32,6 +35,7 @@ internal sealed class TagTable
     public void Recycle()
     {
         Array.Clear(_slots);
+        Array.Clear(_fractured);
         _next = 1;
     }
 
@@ -61,18 +65,14 @@ internal sealed class TagTable
     /// <summary>
     /// Notes that a page was cached in pieces smaller than the first stage maps: an invalidation of one piece must take all.
     /// </summary>
-    public void Fracture(ushort domain, uint pasid)
-    {
-        ref Slot slot = ref Find(domain, pasid);
-        slot.Fractured |= slot.Is(domain, pasid);
-    }
+    public void Fracture(uint tag) => _fractured[tag / BitsPerWord] |= 1UL << (int)(tag % BitsPerWord);
 
     /// <summary>Finds the tag by whose pages a range may be dropped; without one, whatever is cached must be dropped as a whole.</summary>
     public bool TryFind(ushort domain, uint pasid, out uint tag)
     {
         ref Slot slot = ref Find(domain, pasid);
         tag = slot.Tag;
-        return slot.Is(domain, pasid) && slot.Since >= AliveFrom(domain, pasid) && !slot.Fractured;
+        return slot.Is(domain, pasid) && slot.Since >= AliveFrom(domain, pasid) && !IsFractured(tag);
     }
 
     /// <summary>Contexts that hold a tag must not outlive its place here, where invalidations look for it.</summary>
@@ -88,6 +88,8 @@ internal sealed class TagTable
         }
     }
 
+    private bool IsFractured(uint tag) => (_fractured[tag / BitsPerWord] >> (int)(tag % BitsPerWord) & 1) != 0;
+
     private ulong AliveFrom(ushort domain, uint pasid) =>
         pasid == NoPasid ? _clock.DomainAliveFrom(domain) : _clock.NestedAliveFrom(domain, pasid);
 
@@ -101,7 +103,6 @@ internal sealed class TagTable
         public uint Pasid;
         public uint Tag;
         public ushort Domain;
-        public bool Fractured;
 
         public readonly bool Is(ushort domain, uint pasid) => Tag != 0 && Domain == domain && Pasid == pasid;
     }

@@ -1,3 +1,5 @@
+using FastNest.Caches;
+
 namespace FastNest.Engine;
 
 /// <summary>The sizes of a port's caches; a size of 0 switches a cache off.</summary>
@@ -48,7 +50,7 @@ public sealed record CacheOptions
     public int HostTableEntries { get; init; } = 16_384;
 
     /// <summary>How many tags tell domains and PASIDs apart before all caches are dropped once, at least 3; for tests.</summary>
-    internal uint Tags { get; init; } = uint.MaxValue;
+    internal uint Tags { get; init; } = DirectCache.Tags;
 
     internal void Check()
     {

@@ -7,78 +7,48 @@ using FastNest.Requests;
 namespace FastNest.Engine;
 
 /// <summary>
-/// What a request needs and what its context permits, in 64 bits beside its address:
+/// What a request needs of a page, and what of a <see cref="PackedPage"/> its answer tells: the second halves of results are
+/// made by one mask.
 /// <code>
-/// 63        48 47  36 35   16 15 13 12          11       8 7       4 3      0
-/// | domain    |  0   | PASID |  0  | read means | reported | permits | needs |
-/// |           |      |       |     | execute    | rights   |         |       |
+/// 63        48 47                 12 11 10  9          4 3      0
+/// | domain    |  0                  |  0  | all ones   | rights |
 /// </code>
 /// </summary>
 internal static class LaneAttributes
 {
-    private const int PermitsShift = 4;
-    private const int ReportedShift = 8;
-    private const int ReadExecutesShift = 12;
-    private const int PasidShift = 16;
     private const int DomainShift = 48;
-    private const ulong Rights = 15;
-    private const int ResultShiftShift = 16;
-    private const int ResultPermissionsShift = 24;
-    private const int PageShiftShift = 4;
-    private const ulong PageShiftBits = 0x3F;
+    private const ulong DomainMask = 0xFFFFUL << DomainShift;
 
-    public static ulong Of(in TranslationRequest request, in TranslationContext context)
+    /// <summary>What the answer tells.</summary>
+    public static ulong Answers(in TranslationContext context) =>
+        (ulong)context.Domain << DomainShift
+        | PackedPage.ShiftMask << PackedPage.ShiftShift
+        | (ulong)(context.Host.Permissions & Access.All);
+
+    /// <summary>What a page must grant.</summary>
+    /// <returns>False when the context alone refuses it.</returns>
+    public static bool TryNeeds(in TranslationRequest request, in TranslationContext context, out ulong needs)
     {
-        Access needs = request.Access;
-        bool readExecutes = false;
+        Access rights = request.Access;
         if (context.Mode == ContextMode.Nested)
         {
-            readExecutes = !context.Guest.EnforcesExecute;
-            if ((needs & Access.Execute) != 0)
-            {
-                needs = (readExecutes ? needs & Access.ReadWrite : needs) | Access.Read;
-            }
-
-            needs |= context.Guest.EnforcesUser && !request.Privileged ? StageRights.User : Access.None;
+            rights |= (rights & Access.Execute) != 0 ? Access.Read : Access.None;
+            rights |= context.Guest.EnforcesUser && !request.Privileged ? StageRights.User : Access.None;
         }
 
-        return (ulong)needs
-            | (ulong)context.Host.Permissions << PermitsShift
-            | (ulong)(readExecutes ? Access.ReadWrite : Access.All) << ReportedShift
-            | (readExecutes ? 1UL : 0) << ReadExecutesShift
-            | (ulong)request.Pasid << PasidShift
-            | (ulong)context.Domain << DomainShift;
+        needs = (ulong)rights;
+        return (rights & ~context.Host.Permissions) == 0;
     }
 
-    public static ushort Domain(ulong attributes) => (ushort)(attributes >> DomainShift);
+    public static ushort Domain(ulong answers) => (ushort)(answers >> DomainShift);
 
-    public static uint Pasid(ulong attributes) => (uint)(attributes >> PasidShift) & ((1u << TranslationRequest.PasidBits) - 1);
-
-    /// <summary>Judges pages against requests.</summary>
-    /// <param name="attributes">The requests.</param>
-    /// <param name="pages">The pages: see <see cref="PackedPage"/>.</param>
-    /// <param name="granted">One bit for each request that is granted.</param>
-    /// <returns>The second halves of their results.</returns>
+    /// <summary>One bit for each request whose needs a page grants.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Judge<TLanes>(TLanes attributes, TLanes pages, out uint granted)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        TLanes mask = TLanes.All(Rights);
-        TLanes rights = pages & (attributes >>> PermitsShift) & mask;
-        granted = TLanes.Equal(attributes & ~rights & mask, TLanes.All(0));
-        TLanes executes = (rights & (attributes >>> ReadExecutesShift) & TLanes.All(1)) << 2;
-        TLanes reported = (rights & (attributes >>> ReportedShift)) | executes;
-        return (reported << ResultPermissionsShift)
-            | ((pages & TLanes.All(PageShiftBits << PageShiftShift)) << (ResultShiftShift - PageShiftShift))
-            | (attributes & TLanes.All(0xFFFFUL << DomainShift));
-    }
+    public static uint Granted<TLanes>(TLanes needs, TLanes pages)
+        where TLanes : struct, ILanes<TLanes> => TLanes.Equal(needs & ~pages, TLanes.All(0));
 
-    /// <summary>One bit for each request whose context lets it read where the pages do.</summary>
+    /// <summary>The second halves of results.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static uint MayRead<TLanes>(TLanes pages)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        TLanes read = TLanes.All((ulong)Access.Read);
-        return TLanes.Equal(pages & read, read);
-    }
+    public static TLanes Answer<TLanes>(TLanes answers, TLanes pages)
+        where TLanes : struct, ILanes<TLanes> => answers & (pages | TLanes.All(DomainMask));
 }

@@ -11,7 +11,7 @@ internal sealed class LaneRequests
 {
     public const int Capacity = LaneCount.Maximum;
 
-    private const int Columns = 7;
+    private const int Columns = 8;
     private const int Stride = LaneCount.Stride;
 
     /// <summary>Addresses and places, which differ even between the requests of one requester.</summary>
@@ -35,14 +35,18 @@ internal sealed class LaneRequests
 
     public ref ulong HostTags => ref _columns[3 * Stride];
 
-    public ref ulong Attributes => ref _columns[4 * Stride];
+    /// <summary>What pages must grant.</summary>
+    public ref ulong Needs => ref _columns[4 * Stride];
 
     public ref ulong Roots => ref _columns[5 * Stride];
 
     public ref ulong HostRoots => ref _columns[6 * Stride];
 
+    /// <summary>What answers tell: see <see cref="LaneAttributes"/>.</summary>
+    public ref ulong Answers => ref _columns[7 * Stride];
+
     /// <summary>Adds one request.</summary>
-    public void Add(int place, ulong iova, ulong attributes, in TranslationContext context)
+    public void Add(int place, ulong iova, ulong needs, in TranslationContext context)
     {
         int at = Count++;
         ulong host = (ulong)context.Host.Tag << DirectCache.TagShift;
@@ -50,7 +54,8 @@ internal sealed class LaneRequests
         Unsafe.Add(ref Places, at) = (ulong)place;
         Unsafe.Add(ref Tags, at) = Shape.Mode == ContextMode.Nested ? (ulong)context.Guest.Tag << DirectCache.TagShift : host;
         Unsafe.Add(ref HostTags, at) = host;
-        Unsafe.Add(ref Attributes, at) = attributes;
+        Unsafe.Add(ref Needs, at) = needs;
+        Unsafe.Add(ref Answers, at) = LaneAttributes.Answers(in context);
         Unsafe.Add(ref Roots, at) = context.Guest.Root;
         Unsafe.Add(ref HostRoots, at) = context.Host.Root;
     }
@@ -76,7 +81,7 @@ internal sealed class LaneRequests
     }
 
     /// <summary>Takes addresses of one requester; what else is the same for all of them is set out once for many batches.</summary>
-    public void Fill(ReadOnlySpan<ulong> iovas, ulong attributes, in TranslationContext context)
+    public void Fill(ReadOnlySpan<ulong> iovas, ulong needs, in TranslationContext context)
     {
         Count = iovas.Length;
         iovas.CopyTo(Column(ref Iovas));
@@ -88,7 +93,8 @@ internal sealed class LaneRequests
 
         ulong host = (ulong)context.Host.Tag << DirectCache.TagShift;
         ulong tag = Shape.Mode == ContextMode.Nested ? (ulong)context.Guest.Tag << DirectCache.TagShift : host;
-        if (_movedColumns == OwnColumns && Tags == tag && HostTags == host && Attributes == attributes
+        ulong answers = LaneAttributes.Answers(in context);
+        if (_movedColumns == OwnColumns && Tags == tag && HostTags == host && Needs == needs && Answers == answers
             && Roots == context.Guest.Root && HostRoots == context.Host.Root)
         {
             return;
@@ -97,7 +103,8 @@ internal sealed class LaneRequests
         _movedColumns = OwnColumns;
         MemoryMarshal.CreateSpan(ref Tags, Stride).Fill(tag);
         MemoryMarshal.CreateSpan(ref HostTags, Stride).Fill(host);
-        MemoryMarshal.CreateSpan(ref Attributes, Stride).Fill(attributes);
+        MemoryMarshal.CreateSpan(ref Needs, Stride).Fill(needs);
+        MemoryMarshal.CreateSpan(ref Answers, Stride).Fill(answers);
         MemoryMarshal.CreateSpan(ref Roots, Stride).Fill(context.Guest.Root);
         MemoryMarshal.CreateSpan(ref HostRoots, Stride).Fill(context.Host.Root);
     }

@@ -7,10 +7,24 @@ namespace FastNest.Engine;
 /// <param name="GuestMarks">What is marked in the first stage.</param>
 /// <param name="HostMarks">What is marked in the second.</param>
 /// <param name="SignExtended">Whether addresses are sign-extended.</param>
+/// <param name="ReadExecutes">Whether what can be read of the first stage can be fetched.</param>
 internal readonly record struct LaneShape(
-    ContextMode Mode, byte GuestLevels, byte HostLevels, MarkPolicy GuestMarks, MarkPolicy HostMarks, bool SignExtended)
+    ContextMode Mode,
+    byte GuestLevels,
+    byte HostLevels,
+    MarkPolicy GuestMarks,
+    MarkPolicy HostMarks,
+    bool SignExtended,
+    bool ReadExecutes)
 {
     public static LaneShape Of(in TranslationContext context) => context.Mode == ContextMode.Nested
-        ? new(context.Mode, context.Guest.Levels, context.Host.Levels, context.Guest.Marks, context.Host.Marks, context.Guest.SignExtended)
-        : new(context.Mode, 0, context.Host.Levels, MarkPolicy.None, context.Host.Marks, false);
+        ? new(
+            context.Mode,
+            context.Guest.Levels,
+            context.Host.Levels,
+            context.Guest.Marks,
+            context.Host.Marks,
+            context.Guest.SignExtended,
+            !context.Guest.EnforcesExecute)
+        : new(context.Mode, 0, context.Host.Levels, MarkPolicy.None, context.Host.Marks, false, false);
 }

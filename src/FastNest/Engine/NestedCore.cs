@@ -46,7 +46,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         caches.Check();
         _frontEnd = frontEnd;
         _invalidations = invalidations;
-        _tags = new(_clock, Math.Min(caches.Tags, DirectCache.Tags));
+        _tags = new(_clock, caches.Tags);
         _contexts = new(caches.ContextEntries);
         _keepsContexts = caches.ContextEntries != 0;
         _iotlb = new(caches.IotlbSets, caches.IotlbWays);
@@ -125,7 +125,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         }
 
         ref readonly TranslationContext context = ref Context(in request);
-        if (_walker is null || iovas.Length < SmallestBatch || !IsUsual(in request, in context, regime))
+        if (_walker is null || iovas.Length < SmallestBatch || !IsUsual(in request, in context, regime, out ulong needs))
         {
             for (int i = 0; i < iovas.Length; i++)
             {
@@ -135,11 +135,10 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
             return;
         }
 
-        ulong attributes = LaneAttributes.Of(in request, in context);
         for (int done = 0; done < iovas.Length; done += LaneRequests.Capacity)
         {
             int count = Math.Min(LaneRequests.Capacity, iovas.Length - done);
-            TranslateLanes(in request, in context, attributes, iovas.Slice(done, count), results.Slice(done, count), regime);
+            TranslateLanes(in request, in context, needs, iovas.Slice(done, count), results.Slice(done, count), regime);
         }
     }
 
@@ -153,7 +152,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
     private void TranslateLanes(
         in TranslationRequest request,
         in TranslationContext context,
-        ulong attributes,
+        ulong needs,
         ReadOnlySpan<ulong> iovas,
         Span<TranslationResult> results,
         TranslationRegime regime)
@@ -161,7 +160,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         Span<ulong> unserved = stackalloc ulong[LaneRequests.Capacity / 64];
         unserved.Clear();
         _lanes.Shape = LaneShape.Of(in context);
-        _lanes.Fill(iovas, attributes, in context);
+        _lanes.Fill(iovas, needs, in context);
         _walker!.Serve(_lanes, request.HasPasid ? AddressRange.Empty : regime.MessageWindow, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
         for (int word = 0; word < unserved.Length; word++)
         {
@@ -228,7 +227,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
                     _lanes.Abandon(unserved);
                 }
 
-                if (!IsUsual(in request, in context, regime))
+                if (!IsUsual(in request, in context, regime, out ulong needs))
                 {
                     waiting[word] &= ~(1UL << bit);
                     unserved[word] |= 1UL << bit;
@@ -246,7 +245,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
                 }
 
                 waiting[word] &= ~(1UL << bit);
-                _lanes.Add(i, request.Iova, LaneAttributes.Of(in request, in context), in context);
+                _lanes.Add(i, request.Iova, needs, in context);
             }
         }
 
@@ -254,15 +253,18 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
     }
 
     /// <summary>Whether a request is one of memory, through tables, that may be walked side by side with others.</summary>
-    private static bool IsUsual(in TranslationRequest request, in TranslationContext context, TranslationRegime regime)
+    private static bool IsUsual(
+        in TranslationRequest request, in TranslationContext context, TranslationRegime regime, out ulong needs)
     {
+        bool granted = LaneAttributes.TryNeeds(in request, in context, out needs);
         bool walks = context.Mode switch
         {
             ContextMode.Host => context.Host.Levels != 0,
             ContextMode.Nested => (context.Host.Permissions & Access.Read) != 0,
             _ => false,
         };
-        return walks
+        return granted
+            && walks
             && (request.Access & Access.All) != Access.None
             && request.Kind == RequestKind.Untranslated
             && (request.HasPasid || regime.Exclusion.IsEmpty || !(regime.ExcludesAll || context.Excludable));
@@ -405,7 +407,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
 
             if (fractured)
             {
-                _tags.Fracture(context.Domain, guest.Pasid);
+                _tags.Fracture(guest.Tag);
             }
 
             _iotlb.Fill(guest.Tag, request.Iova, in page);

@@ -5,6 +5,7 @@ using FastNest.Caches;
 using FastNest.Formats;
 using FastNest.Lanes;
 using FastNest.Memory;
+using FastNest.Requests;
 using FastNest.Walks;
 
 namespace FastNest.Engine;
@@ -133,7 +134,6 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         }
 
         TLanes offset = TLanes.All((1UL << cache.Granule) - 1);
-        TLanes addressMask = TLanes.All(PackedPage.AddressMask);
         int count = requests.Count;
         int kept = 0;
         for (int i = 0; i < count; i += TLanes.Count)
@@ -142,11 +142,12 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             TLanes iova = TLanes.Load(in requests.Iovas, i);
             TLanes key = cache.KeyOf(TLanes.Load(in requests.Tags, i), iova);
             cache.Probe(key, out TLanes known, out TLanes page);
-            TLanes answer = LaneAttributes.Judge(TLanes.Load(in requests.Attributes, i), page, out uint granted);
+            uint granted = LaneAttributes.Granted(TLanes.Load(in requests.Needs, i), page);
             uint hit = live & TLanes.Equal(known, key) & granted;
             if (hit != 0)
             {
-                Write(hit, (page & addressMask) | (iova & offset), answer, ref requests.Places, i, ref results);
+                TLanes answer = LaneAttributes.Answer(TLanes.Load(in requests.Answers, i), page);
+                Write(hit, TLanes.Blend(offset, iova, page), answer, ref requests.Places, i, ref results);
             }
 
             uint rest = live & ~hit;
@@ -182,8 +183,14 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             TLanes first = TLanes.Load(in _guestPages[0], i);
             TLanes second = TLanes.Load(in _pages[0], i);
             TLanes shift = TLanes.All(ShiftField);
-            TLanes rights = first | ~TLanes.All(PackedPage.RightsMask);
-            TLanes page = second & rights;
+            TLanes rights = first;
+            if (shape.ReadExecutes)
+            {
+                rights &= ~TLanes.All((ulong)Access.Execute);
+                rights |= (rights & TLanes.All((ulong)Access.Read)) << 2;
+            }
+
+            TLanes page = second & (rights | ~TLanes.All(PackedPage.RightsMask));
             if (TLanes.Equal(first & shift, second & shift) != LaneCount.All<TLanes>())
             {
                 uint smaller = TLanes.Less(first & shift, second & shift);
@@ -200,25 +207,24 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     {
         for (; fractured != 0; fractured &= fractured - 1)
         {
-            ulong attributes = Unsafe.Add(ref requests.Attributes, from + BitOperations.TrailingZeroCount(fractured));
-            _tags.Fracture(LaneAttributes.Domain(attributes), LaneAttributes.Pasid(attributes));
+            ulong tag = Unsafe.Add(ref requests.Tags, from + BitOperations.TrailingZeroCount(fractured));
+            _tags.Fracture((uint)(tag >> DirectCache.TagShift));
         }
     }
 
     private void Deliver(LaneRequests requests, bool keeps, ref ulong results, Span<ulong> unserved)
     {
-        TLanes addressMask = TLanes.All(PackedPage.AddressMask);
         TLanes offset = TLanes.All(0xFFF);
         int count = requests.Count;
         for (int i = 0; i < count; i += TLanes.Count)
         {
             uint live = LaneCount.Live<TLanes>(i, count);
             TLanes page = TLanes.Load(in _pages[0], i);
-            TLanes answer = LaneAttributes.Judge(TLanes.Load(in requests.Attributes, i), page, out uint granted);
-            granted &= live;
+            uint granted = live & LaneAttributes.Granted(TLanes.Load(in requests.Needs, i), page);
             if (granted != 0)
             {
-                TLanes address = (page & addressMask) | (TLanes.Load(in requests.Iovas, i) & offset);
+                TLanes address = TLanes.Blend(offset, TLanes.Load(in requests.Iovas, i), page & ~TLanes.All(LaneStage.Unkept));
+                TLanes answer = LaneAttributes.Answer(TLanes.Load(in requests.Answers, i), page);
                 Write(granted, address, answer, ref requests.Places, i, ref results);
                 if (keeps)
                 {

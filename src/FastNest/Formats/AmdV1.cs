@@ -76,8 +76,8 @@ internal readonly struct AmdV1 : IPageTableFormat
     public static TLanes Rights<TLanes>(TLanes entries)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes rights = (entries >>> PermissionShift) & TLanes.All(3);
-        return rights | ((rights & TLanes.All(1)) << 2) | TLanes.All((ulong)StageRights.User);
+        TLanes execute = (entries >>> (PermissionShift - 2)) & TLanes.All((ulong)Access.Execute);
+        return ((entries >>> PermissionShift) & TLanes.All((ulong)Access.ReadWrite)) | execute | TLanes.All((ulong)StageRights.User);
     }
 
     private static DecodedEntry DecodeLeaf(ulong entry, int level, int next)

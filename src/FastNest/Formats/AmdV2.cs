@@ -67,11 +67,11 @@ internal readonly struct AmdV2 : IGuestFormat
     public static TLanes Rights<TLanes>(TLanes entries)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes one = TLanes.All(1);
-        TLanes execute = ~(entries >>> NoExecuteShift) & one;
-        TLanes write = (entries >>> WriteShift) & one;
-        TLanes user = (entries >>> UserShift) & one;
-        return one | (write << 1) | (execute << 2) | (user << 3);
+        // P and RW stand where Read and Write do.
+        TLanes readWrite = entries & TLanes.All((ulong)Access.ReadWrite);
+        TLanes user = (entries << 1) & TLanes.All((ulong)StageRights.User);
+        TLanes execute = (~entries >>> (NoExecuteShift - 2)) & TLanes.All((ulong)Access.Execute);
+        return readWrite | user | execute;
     }
 
     private static DecodedEntry DecodeLarge(ulong entry, int level)

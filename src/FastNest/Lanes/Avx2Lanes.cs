@@ -58,6 +58,10 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
         new(Vector256.ConditionalSelect(Mask(bits), set._value, clear._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes Blend(Avx2Lanes mask, Avx2Lanes set, Avx2Lanes clear) =>
+        new(Vector256.ConditionalSelect(mask._value, set._value, clear._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx2Lanes Gather(Avx2Lanes pointers, uint bits)
     {
         // The masked form: the other has a false dependency on its destination.

@@ -57,10 +57,14 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
         new(Vector512.ConditionalSelect(Mask(bits), set._value, clear._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes Blend(Avx512Lanes mask, Avx512Lanes set, Avx512Lanes clear) =>
+        new(Vector512.ConditionalSelect(mask._value, set._value, clear._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx512Lanes Gather(Avx512Lanes pointers, uint bits)
     {
         Vector512<ulong> mask = bits == 255 ? Vector512<ulong>.AllBitsSet : Mask(bits);
-        return new(Vector512.Create(
+        return new(Join(
             Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.GetLower().AsInt64(), mask.GetLower(), 1),
             Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.GetUpper().AsInt64(), mask.GetUpper(), 1)));
     }
@@ -73,10 +77,10 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
         Vector256<long> upper = offset.GetUpper();
         Vector256<ulong> all = Vector256<ulong>.AllBitsSet;
         var keys = (ulong*)table;
-        first = new(Vector512.Create(
+        first = new(Join(
             Avx2.GatherMaskVector256(Vector256<ulong>.Zero, keys, lower, all, 8),
             Avx2.GatherMaskVector256(Vector256<ulong>.Zero, keys, upper, all, 8)));
-        second = new(Vector512.Create(
+        second = new(Join(
             Avx2.GatherMaskVector256(Vector256<ulong>.Zero, keys + 1, lower, all, 8),
             Avx2.GatherMaskVector256(Vector256<ulong>.Zero, keys + 1, upper, all, 8)));
     }
@@ -96,6 +100,11 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
         low.StoreUnsafe(ref destination, (nuint)pair * 2);
         high.StoreUnsafe(ref destination, (nuint)pair * 2 + 8);
     }
+
+    /// <summary>Not by two insertions: they would wait for what the register held before.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<ulong> Join(Vector256<ulong> lower, Vector256<ulong> upper) =>
+        lower.ToVector512Unsafe().WithUpper(upper);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<ulong> Mask(uint bits)

@@ -43,6 +43,9 @@ internal interface ILanes<TSelf>
     /// <summary>Takes each lane from one value where its bit is set, else from the other.</summary>
     static abstract TSelf Select(uint bits, TSelf set, TSelf clear);
 
+    /// <summary>Takes each bit from one value where the mask's is set, else from the other.</summary>
+    static abstract TSelf Blend(TSelf mask, TSelf set, TSelf clear);
+
     /// <summary>Loads from host memory, each lane in one atomic access; 0 where the bit is not set.</summary>
     static abstract TSelf Gather(TSelf pointers, uint bits);
 

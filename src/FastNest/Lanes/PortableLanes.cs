@@ -56,6 +56,10 @@ internal readonly unsafe struct PortableLanes(Vector256<ulong> value) : ILanes<P
         new(Vector256.ConditionalSelect(Mask(bits), set._value, clear._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static PortableLanes Blend(PortableLanes mask, PortableLanes set, PortableLanes clear) =>
+        new(Vector256.ConditionalSelect(mask._value, set._value, clear._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static PortableLanes Gather(PortableLanes pointers, uint bits)
     {
         Vector256<ulong> from = pointers._value;

@@ -8,17 +8,29 @@ namespace FastNest.Requests;
 [StructLayout(LayoutKind.Sequential)]
 public readonly record struct TranslationResult
 {
+    private const int ShiftPlace = 4;
+    private const int PermissionsMask = (int)Access.All;
+
+    private readonly ulong _address;
+
+    /// <summary>Permissions and, above them, log2 of the page's size, as caches have them: an answer from a cache is its page, masked.</summary>
+    private readonly ushort _page;
+    private readonly FaultReason _reason;
+    private readonly TranslationStage _stage;
+    private readonly Access _attempted;
+    private readonly bool _isMessage;
+    private readonly ushort _domain;
+
     private TranslationResult(
         ulong address, FaultReason reason, TranslationStage stage, int pageShift, Access permissions, Access attempted, bool isMessage, ushort domain)
     {
-        Attempted = attempted;
-        Address = address;
-        Reason = reason;
-        Stage = stage;
-        PageShift = (byte)pageShift;
-        Permissions = permissions;
-        IsMessage = isMessage;
-        Domain = domain;
+        _address = address;
+        _page = (ushort)(pageShift << ShiftPlace | (int)permissions);
+        _reason = reason;
+        _stage = stage;
+        _attempted = attempted;
+        _isMessage = isMessage;
+        _domain = domain;
     }
 
     /// <summary>
@@ -26,33 +38,33 @@ public readonly record struct TranslationResult
     /// address, the guest physical address for a fault of the second stage in a nested walk, or the system physical
     /// address of an unreadable entry.
     /// </summary>
-    public ulong Address { get; }
+    public ulong Address => _address;
 
     /// <summary>Why the request was refused, or <see cref="FaultReason.None"/>.</summary>
-    public FaultReason Reason { get; }
+    public FaultReason Reason => _reason;
 
     /// <summary>The stage at fault.</summary>
-    public TranslationStage Stage { get; }
+    public TranslationStage Stage => _stage;
 
     /// <summary>
     /// log2 of the naturally aligned region around the device address that this answer holds for, 12 to 64.
     /// </summary>
-    public byte PageShift { get; }
+    public byte PageShift => (byte)(_page >> ShiftPlace);
 
     /// <summary>What the translation permits, of which the access asked for is a part.</summary>
-    public Access Permissions { get; }
+    public Access Permissions => (Access)(_page & PermissionsMask);
 
     /// <summary>
     /// On a fault, the access that failed: the request's own, or a read (for an update of Accessed and Dirty bits a write)
     /// of a guest table that the second stage refused.
     /// </summary>
-    public Access Attempted { get; }
+    public Access Attempted => _attempted;
 
     /// <summary>Whether this is a write to the interrupt window: a message, not a memory access.</summary>
-    public bool IsMessage { get; }
+    public bool IsMessage => _isMessage;
 
     /// <summary>The domain whose tables were used; 0 where there was none.</summary>
-    public ushort Domain { get; }
+    public ushort Domain => _domain;
 
     /// <summary>Whether the access may go on to <see cref="Address"/>.</summary>
     public bool Succeeded => Reason == FaultReason.None;

@@ -108,7 +108,7 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
         bits &= TLanes.Equal(entry & mask, usual);
         return (entry & TLanes.All(TGuest.Address))
             | TLanes.All(PackedPage.Of(0, 12, Access.None))
-            | (TGuest.Rights(entry) & tables & TLanes.All(PackedPage.RightsMask));
+            | (TGuest.Rights(entry) & tables);
     }
 
     private void Descend(PhysicalRun run, in LaneStage guest, in LaneStage second, int count)
@@ -169,7 +169,7 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
             TLanes at = (reached & TLanes.All(PackedPage.AddressMask)) + (TLanes.Load(in _entryAddresses[0], i) & TLanes.All(0xFFF));
             TLanes entry = memory.Load64(run, at, ref loaded);
             uint usual = loaded & TLanes.Equal(entry & mask, value);
-            TLanes next = (entry & TLanes.All(TGuest.Address)) | (TGuest.Rights(entry) & table & TLanes.All(PackedPage.RightsMask));
+            TLanes next = (entry & TLanes.All(TGuest.Address)) | (TGuest.Rights(entry) & table);
             TLanes.Store(TLanes.Select(usual, next, table), ref _found[0], i);
             TLanes.Store(levels - TLanes.Select(usual, TLanes.All(1), TLanes.All(0)), ref _levels[0], i);
             if (usual == here)

@@ -135,7 +135,7 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
         bits &= TLanes.Equal(entry & mask, usual);
         return (entry & TLanes.All(THost.Address))
             | TLanes.All(PackedPage.Of(0, 12, Access.None))
-            | (THost.Rights(entry) & tables & TLanes.All(PackedPage.RightsMask));
+            | (THost.Rights(entry) & tables);
     }
 
     /// <summary>Goes down to the tables of level 1, or to large pages, and keeps them.</summary>
@@ -190,7 +190,7 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
             uint loaded = here;
             TLanes entry = memory.Load64(run, (table & TLanes.All(PackedPage.AddressMask)) + index, ref loaded);
             uint usual = loaded & TLanes.Equal(entry & mask, value);
-            TLanes next = (entry & TLanes.All(THost.Address)) | (THost.Rights(entry) & table & TLanes.All(PackedPage.RightsMask));
+            TLanes next = (entry & TLanes.All(THost.Address)) | (THost.Rights(entry) & table);
             if (usual == here)
             {
                 TLanes.Store(TLanes.Select(here, next, table), ref found, i);

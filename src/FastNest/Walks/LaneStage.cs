@@ -10,7 +10,7 @@ namespace FastNest.Walks;
 internal readonly record struct LaneStage(byte Levels, ulong TableMarks, ulong LeafMarks, ulong KeptMarks)
 {
     /// <summary>Set, for a while, in a <see cref="PackedPage"/> that must not be kept.</summary>
-    public const ulong Unkept = 1 << 11;
+    public const ulong Unkept = 1UL << 52;
 
     /// <summary>Of an address moved down so that an index counts entries of eight bytes.</summary>
     public const ulong IndexMask = 511 << 3;

@@ -38,7 +38,7 @@ public sealed class TagTableTests
     public void ATagIsNeverUsedForTwoThings((Kind Kind, ushort Domain, uint Pasid, int Roots)[] steps)
     {
         var clock = new InvalidationClock();
-        var tags = new TagTable(clock, uint.MaxValue);
+        var tags = new TagTable(clock, DirectCache.Tags);
         var owner = new Dictionary<uint, (ushort, uint, int)>();
         var dead = new HashSet<uint>();
         foreach ((Kind kind, ushort domain, uint pasid, int roots) in steps)
@@ -80,7 +80,7 @@ public sealed class TagTableTests
     [Fact]
     public void TheSameIdKeepsItsTagWhileNothingHappens()
     {
-        var tags = new TagTable(new InvalidationClock(), uint.MaxValue);
+        var tags = new TagTable(new InvalidationClock(), DirectCache.Tags);
         uint tag = tags.Intern(1, TagTable.NoPasid, Roots);
         Assert.Equal(tag, tags.Intern(1, TagTable.NoPasid, Roots));
         Assert.NotEqual(tag, tags.Intern(2, TagTable.NoPasid, Roots));
@@ -91,7 +91,7 @@ public sealed class TagTableTests
     public void OtherRootsGetAnotherTagAndContextsOfTheOldOneDie()
     {
         var clock = new InvalidationClock();
-        var tags = new TagTable(clock, uint.MaxValue);
+        var tags = new TagTable(clock, DirectCache.Tags);
         uint tag = tags.Intern(1, TagTable.NoPasid, Roots);
         ulong filledAt = clock.Now;
         Assert.NotEqual(tag, tags.Intern(1, TagTable.NoPasid, new(0x2003, 0)));
@@ -101,16 +101,17 @@ public sealed class TagTableTests
     [Fact]
     public void AFracturedTagIsNotFoundForRanges()
     {
-        var tags = new TagTable(new InvalidationClock(), uint.MaxValue);
-        tags.Intern(1, 7, Roots);
+        var tags = new TagTable(new InvalidationClock(), DirectCache.Tags);
+        uint tag = tags.Intern(1, 7, Roots);
+        tags.Intern(2, 7, Roots);
         Assert.True(tags.TryFind(1, 7, out _));
-        tags.Fracture(1, 7);
+        tags.Fracture(tag);
         Assert.False(tags.TryFind(1, 7, out _));
-        tags.Fracture(2, 7); // nobody
+        Assert.True(tags.TryFind(2, 7, out _));
     }
 
     [Fact]
-    public void AnUnknownIdIsNotFound() => Assert.False(new TagTable(new InvalidationClock(), uint.MaxValue).TryFind(0, 0, out _));
+    public void AnUnknownIdIsNotFound() => Assert.False(new TagTable(new InvalidationClock(), DirectCache.Tags).TryFind(0, 0, out _));
 
     [Fact]
     public void TagsRunOutAndBeginAnew()
