@@ -99,7 +99,8 @@ internal sealed class BenchMachine : IDisposable
             if (IsNested)
             {
                 // Guest pages are not in the order of addresses, as they are not in a guest that has run for a while.
-                ulong guestPage = GuestPages + ((number * 0x9E3B & (ulong)(Pages - 1)) << 12);
+                ulong shuffled = (ulong)device * (ulong)PagesPerDevice + (page * 0x9E3B & (ulong)(PagesPerDevice - 1));
+                ulong guestPage = GuestPages + (shuffled << 12);
                 Map(guestRoot, Base + (page << 12), guestPage | GuestEntryBits, inGuest: true);
                 MapHost(guestPage, (1UL << 40) + (number << 12));
             }

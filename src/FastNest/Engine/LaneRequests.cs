@@ -42,22 +42,22 @@ internal sealed class LaneRequests
 
     public ref ulong HostRoots => ref _columns[6 * Stride];
 
-    /// <summary>What answers tell: see <see cref="LaneAttributes"/>.</summary>
+    /// <summary>What answers tell: see <see cref="LaneAnswers"/>.</summary>
     public ref ulong Answers => ref _columns[7 * Stride];
 
     /// <summary>Adds one request.</summary>
-    public void Add(int place, ulong iova, ulong needs, in TranslationContext context)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Add(int place, ulong iova, ulong needs, in LaneContext context)
     {
-        int at = Count++;
-        ulong host = (ulong)context.Host.Tag << DirectCache.TagShift;
-        Unsafe.Add(ref Iovas, at) = iova;
-        Unsafe.Add(ref Places, at) = (ulong)place;
-        Unsafe.Add(ref Tags, at) = Shape.Mode == ContextMode.Nested ? (ulong)context.Guest.Tag << DirectCache.TagShift : host;
-        Unsafe.Add(ref HostTags, at) = host;
-        Unsafe.Add(ref Needs, at) = needs;
-        Unsafe.Add(ref Answers, at) = LaneAttributes.Answers(in context);
-        Unsafe.Add(ref Roots, at) = context.Guest.Root;
-        Unsafe.Add(ref HostRoots, at) = context.Host.Root;
+        ref ulong at = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_columns), Count++);
+        at = iova;
+        Unsafe.Add(ref at, Stride) = (ulong)place;
+        Unsafe.Add(ref at, 2 * Stride) = context.Tag;
+        Unsafe.Add(ref at, 3 * Stride) = context.HostTag;
+        Unsafe.Add(ref at, 4 * Stride) = needs;
+        Unsafe.Add(ref at, 5 * Stride) = context.Root;
+        Unsafe.Add(ref at, 6 * Stride) = context.HostRoot;
+        Unsafe.Add(ref at, 7 * Stride) = context.Answers;
     }
 
     /// <summary>Gives up every request taken so far: each is to be served otherwise.</summary>
@@ -81,32 +81,29 @@ internal sealed class LaneRequests
     }
 
     /// <summary>Takes addresses of one requester; what else is the same for all of them is set out once for many batches.</summary>
-    public void Fill(ReadOnlySpan<ulong> iovas, ulong needs, in TranslationContext context)
+    public void Fill(ReadOnlySpan<ulong> iovas, ulong needs, in LaneContext context)
     {
         Count = iovas.Length;
-        iovas.CopyTo(Column(ref Iovas));
+        iovas.CopyTo(MemoryMarshal.CreateSpan(ref Iovas, Count));
         if (!_isOrdered)
         {
             LaneCount.Numbers.AsSpan().CopyTo(MemoryMarshal.CreateSpan(ref Places, Stride));
             _isOrdered = true;
         }
 
-        ulong host = (ulong)context.Host.Tag << DirectCache.TagShift;
-        ulong tag = Shape.Mode == ContextMode.Nested ? (ulong)context.Guest.Tag << DirectCache.TagShift : host;
-        ulong answers = LaneAttributes.Answers(in context);
-        if (_movedColumns == OwnColumns && Tags == tag && HostTags == host && Needs == needs && Answers == answers
-            && Roots == context.Guest.Root && HostRoots == context.Host.Root)
+        if (_movedColumns == OwnColumns && Tags == context.Tag && HostTags == context.HostTag && Needs == needs
+            && Answers == context.Answers && Roots == context.Root && HostRoots == context.HostRoot)
         {
             return;
         }
 
         _movedColumns = OwnColumns;
-        MemoryMarshal.CreateSpan(ref Tags, Stride).Fill(tag);
-        MemoryMarshal.CreateSpan(ref HostTags, Stride).Fill(host);
+        MemoryMarshal.CreateSpan(ref Tags, Stride).Fill(context.Tag);
+        MemoryMarshal.CreateSpan(ref HostTags, Stride).Fill(context.HostTag);
         MemoryMarshal.CreateSpan(ref Needs, Stride).Fill(needs);
-        MemoryMarshal.CreateSpan(ref Answers, Stride).Fill(answers);
-        MemoryMarshal.CreateSpan(ref Roots, Stride).Fill(context.Guest.Root);
-        MemoryMarshal.CreateSpan(ref HostRoots, Stride).Fill(context.Host.Root);
+        MemoryMarshal.CreateSpan(ref Roots, Stride).Fill(context.Root);
+        MemoryMarshal.CreateSpan(ref HostRoots, Stride).Fill(context.HostRoot);
+        MemoryMarshal.CreateSpan(ref Answers, Stride).Fill(context.Answers);
     }
 
     /// <summary>Moves those of a group of lanes that are still to be served up, behind those kept before.</summary>
@@ -121,6 +118,4 @@ internal sealed class LaneRequests
             TLanes.Compress(TLanes.Load(in columns, column + from), bits, ref columns, column + to);
         }
     }
-
-    private Span<ulong> Column(ref ulong first) => MemoryMarshal.CreateSpan(ref first, Count);
 }

@@ -27,4 +27,9 @@ internal readonly record struct LaneShape(
             context.Guest.SignExtended,
             !context.Guest.EnforcesExecute)
         : new(context.Mode, 0, context.Host.Levels, MarkPolicy.None, context.Host.Marks, false, false);
+
+    /// <summary>As one number, for a comparison per request.</summary>
+    public ulong Key =>
+        (ulong)Mode << 40 | (ulong)GuestLevels << 32 | (ulong)HostLevels << 24 | (ulong)GuestMarks << 16 | (ulong)HostMarks << 8
+        | (SignExtended ? 2UL : 0) | (ReadExecutes ? 1UL : 0);
 }

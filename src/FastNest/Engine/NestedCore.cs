@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using FastNest.Caches;
 using FastNest.Formats;
@@ -159,8 +160,8 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
     {
         Span<ulong> unserved = stackalloc ulong[LaneRequests.Capacity / 64];
         unserved.Clear();
-        _lanes.Shape = LaneShape.Of(in context);
-        _lanes.Fill(iovas, needs, in context);
+        _lanes.Shape = context.Lanes.Shape;
+        _lanes.Fill(iovas, needs, in context.Lanes);
         _walker!.Serve(_lanes, request.HasPasid ? AddressRange.Empty : regime.MessageWindow, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
         for (int word = 0; word < unserved.Length; word++)
         {
@@ -179,14 +180,12 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         Span<ulong> waiting = stackalloc ulong[LaneRequests.Capacity / 64];
         unserved.Clear();
         waiting.Clear();
-        for (int i = 0; i < requests.Length; i++)
+        Span<ulong> answers = MemoryMarshal.Cast<TranslationResult, ulong>(results);
+        StageAll(requests, regime, waiting, unserved);
+        while (_lanes.Count != 0)
         {
-            waiting[i >> 6] |= 1UL << (i & 63);
-        }
-
-        while (Stage(requests, regime, waiting, unserved))
-        {
-            _walker!.Serve(_lanes, AddressRange.Empty, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
+            _walker!.Serve(_lanes, AddressRange.Empty, answers, unserved);
+            StageWaiting(requests, regime, waiting, unserved);
         }
 
         for (int word = 0; word < unserved.Length; word++)
@@ -199,76 +198,80 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         }
     }
 
-    /// <summary>Takes the first waiting request that may be walked side by side, and all of its shape.</summary>
-    /// <returns>False when none is left.</returns>
-    private bool Stage(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, Span<ulong> waiting, Span<ulong> unserved)
+    /// <summary>Takes the first request that may be walked side by side, and all of its shape; the others of that kind wait.</summary>
+    private void StageAll(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, Span<ulong> waiting, Span<ulong> unserved)
     {
         _lanes.Clear();
-        int recycled = _recycled;
+        ulong shape = 0;
+        for (int i = 0; i < requests.Length; i++)
+        {
+            Stage(in requests[i], i, regime, ref shape, waiting, unserved);
+        }
+    }
+
+    private void StageWaiting(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, Span<ulong> waiting, Span<ulong> unserved)
+    {
+        _lanes.Clear();
+        ulong shape = 0;
         for (int word = 0; word < waiting.Length; word++)
         {
-            for (ulong rest = waiting[word]; rest != 0; rest &= rest - 1)
+            ulong rest = waiting[word];
+            waiting[word] = 0;
+            for (; rest != 0; rest &= rest - 1)
             {
-                int bit = BitOperations.TrailingZeroCount(rest);
-                int i = (word << 6) + bit;
-                ref readonly TranslationRequest request = ref requests[i];
-                if (request.Kind != RequestKind.Untranslated || (!request.HasPasid && regime.MessageWindow.Contains(request.Iova)))
-                {
-                    waiting[word] &= ~(1UL << bit);
-                    unserved[word] |= 1UL << bit;
-                    continue;
-                }
-
-                ref readonly TranslationContext context = ref Context(in request);
-                if (_recycled != recycled)
-                {
-                    // The tags of those taken so far may be another's by now.
-                    recycled = _recycled;
-                    _lanes.Abandon(unserved);
-                }
-
-                if (!IsUsual(in request, in context, regime, out ulong needs))
-                {
-                    waiting[word] &= ~(1UL << bit);
-                    unserved[word] |= 1UL << bit;
-                    continue;
-                }
-
-                LaneShape shape = LaneShape.Of(in context);
-                if (_lanes.Count == 0)
-                {
-                    _lanes.Shape = shape;
-                }
-                else if (shape != _lanes.Shape)
-                {
-                    continue;
-                }
-
-                waiting[word] &= ~(1UL << bit);
-                _lanes.Add(i, request.Iova, needs, in context);
+                int i = (word << 6) + BitOperations.TrailingZeroCount(rest);
+                Stage(in requests[i], i, regime, ref shape, waiting, unserved);
             }
         }
+    }
 
-        return _lanes.Count != 0;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Stage(
+        in TranslationRequest request, int place, TranslationRegime regime, ref ulong shape, Span<ulong> waiting, Span<ulong> unserved)
+    {
+        if (request.Kind != RequestKind.Untranslated || (!request.HasPasid && regime.MessageWindow.Contains(request.Iova)))
+        {
+            unserved[place >> 6] |= 1UL << (place & 63);
+            return;
+        }
+
+        int recycled = _recycled;
+        ref readonly TranslationContext context = ref Context(in request);
+        if (_recycled != recycled)
+        {
+            // The tags of those taken so far may be another's by now.
+            _lanes.Abandon(unserved);
+        }
+
+        if (!IsUsual(in request, in context, regime, out ulong needs))
+        {
+            unserved[place >> 6] |= 1UL << (place & 63);
+            return;
+        }
+
+        ref readonly LaneContext lanes = ref context.Lanes;
+        if (_lanes.Count == 0)
+        {
+            shape = lanes.ShapeKey;
+            _lanes.Shape = lanes.Shape;
+        }
+        else if (lanes.ShapeKey != shape)
+        {
+            waiting[place >> 6] |= 1UL << (place & 63);
+            return;
+        }
+
+        _lanes.Add(place, request.Iova, needs, in lanes);
     }
 
     /// <summary>Whether a request is one of memory, through tables, that may be walked side by side with others.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool IsUsual(
-        in TranslationRequest request, in TranslationContext context, TranslationRegime regime, out ulong needs)
-    {
-        bool granted = LaneAttributes.TryNeeds(in request, in context, out needs);
-        bool walks = context.Mode switch
-        {
-            ContextMode.Host => context.Host.Levels != 0,
-            ContextMode.Nested => (context.Host.Permissions & Access.Read) != 0,
-            _ => false,
-        };
-        return granted
-            && walks
-            && (request.Access & Access.All) != Access.None
-            && request.Kind == RequestKind.Untranslated
-            && (request.HasPasid || regime.Exclusion.IsEmpty || !(regime.ExcludesAll || context.Excludable));
-    }
+        in TranslationRequest request, in TranslationContext context, TranslationRegime regime, out ulong needs) =>
+        context.Lanes.TryNeeds(in request, out needs)
+        && context.Lanes.Walks
+        && request.Kind == RequestKind.Untranslated
+        && (request.HasPasid || regime.Exclusion.IsEmpty || !(regime.ExcludesAll || context.Excludable));
 
     private TranslationResult Translate(in TranslationRequest request, TranslationRegime regime)
     {
@@ -463,6 +466,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         return result;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref readonly TranslationContext Context(in TranslationRequest request)
     {
         uint pasid = request.HasPasid ? request.Pasid : TagTable.NoPasid;
@@ -473,6 +477,13 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
             return ref entry.Context;
         }
 
+        Resolve(in request, pasid, ref entry);
+        return ref entry.Context;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Resolve(in TranslationRequest request, uint pasid, ref ContextCache<TranslationContext>.Entry entry)
+    {
         _contexts.Counters.Misses++;
         if (_tags.IsExhausted(TagsPerContext))
         {
@@ -480,14 +491,13 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         }
 
         entry = new() { Device = request.Device, Pasid = pasid, Context = _frontEnd.Resolve(in request, _builder) };
+        entry.Context.Lanes = LaneContext.Of(in entry.Context);
         if (_keepsContexts && entry.Context.IsKeepable)
         {
             entry.FilledAt = _clock.Now;
             entry.CheckedAt = _clock.Now;
             _contexts.Counters.Fills++;
         }
-
-        return ref entry.Context;
     }
 
     private bool IsAlive(ref ContextCache<TranslationContext>.Entry entry)

@@ -142,11 +142,11 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             TLanes iova = TLanes.Load(in requests.Iovas, i);
             TLanes key = cache.KeyOf(TLanes.Load(in requests.Tags, i), iova);
             cache.Probe(key, out TLanes known, out TLanes page);
-            uint granted = LaneAttributes.Granted(TLanes.Load(in requests.Needs, i), page);
+            uint granted = LaneAnswers.Granted(TLanes.Load(in requests.Needs, i), page);
             uint hit = live & TLanes.Equal(known, key) & granted;
             if (hit != 0)
             {
-                TLanes answer = LaneAttributes.Answer(TLanes.Load(in requests.Answers, i), page);
+                TLanes answer = LaneAnswers.Of(TLanes.Load(in requests.Answers, i), page);
                 Write(hit, TLanes.Blend(offset, iova, page), answer, ref requests.Places, i, ref results);
             }
 
@@ -220,11 +220,11 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         {
             uint live = LaneCount.Live<TLanes>(i, count);
             TLanes page = TLanes.Load(in _pages[0], i);
-            uint granted = live & LaneAttributes.Granted(TLanes.Load(in requests.Needs, i), page);
+            uint granted = live & LaneAnswers.Granted(TLanes.Load(in requests.Needs, i), page);
             if (granted != 0)
             {
                 TLanes address = TLanes.Blend(offset, TLanes.Load(in requests.Iovas, i), page & ~TLanes.All(LaneStage.Unkept));
-                TLanes answer = LaneAttributes.Answer(TLanes.Load(in requests.Answers, i), page);
+                TLanes answer = LaneAnswers.Of(TLanes.Load(in requests.Answers, i), page);
                 Write(granted, address, answer, ref requests.Places, i, ref results);
                 if (keeps)
                 {

@@ -36,6 +36,9 @@ internal struct TranslationContext
     /// <summary>The domain whose tables are used.</summary>
     public ushort Domain;
 
+    /// <summary>What batches need of all this; set when the engine has resolved the rest.</summary>
+    public LaneContext Lanes;
+
     public static TranslationContext Refused(FaultReason reason) => new() { Mode = ContextMode.Refused, Reason = reason };
 
     /// <summary>Whether the device's own entry is missing or illegal, which nothing else comes before.</summary>
