@@ -130,7 +130,8 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         {
             for (int i = 0; i < iovas.Length; i++)
             {
-                results[i] = Translate(request with { Iova = iovas[i] }, in context, regime, mayBeMessage: true);
+                // A refusal may be about the address, and may be over at the next one.
+                results[i] = Translate(request with { Iova = iovas[i] }, regime);
             }
 
             return;
@@ -142,12 +143,6 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
             TranslateLanes(in request, in context, needs, iovas.Slice(done, count), results.Slice(done, count), regime);
         }
     }
-
-    private TranslationResult Translate(
-        in TranslationRequest request, in TranslationContext context, TranslationRegime regime, bool mayBeMessage) =>
-        mayBeMessage && !request.HasPasid && regime.MessageWindow.Contains(request.Iova)
-            ? Message(in request)
-            : Translate(in request, in context, regime);
 
     /// <summary>One requester's addresses side by side, then those that remain one by one, in order.</summary>
     private void TranslateLanes(
@@ -168,7 +163,7 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
             for (ulong rest = unserved[word]; rest != 0; rest &= rest - 1)
             {
                 int i = (word << 6) + BitOperations.TrailingZeroCount(rest);
-                results[i] = Translate(request with { Iova = iovas[i] }, in context, regime, mayBeMessage: true);
+                results[i] = Translate(request with { Iova = iovas[i] }, regime);
             }
         }
     }

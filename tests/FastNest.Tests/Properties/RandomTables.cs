@@ -22,7 +22,8 @@ internal sealed class RandomTables : IDisposable
     private const ulong FarPages = 0x000F_FFFF_FFF0_0000;
     private const ulong Hole = 0x3F00_0000;
     private const ulong TablePool = 0x10_0000;
-    private const int PoolPages = 160;
+    private const int PoolPages = 250;
+    private const ulong GuestShare = TablePool + 120 * 0x1000;
     private const ulong GuestTranslation = Mmio.GTSup | 2UL << 14 | 1UL << 12 | Mmio.GIoSup | 1UL << 53 | 1UL << 61;
 
     private readonly Dice _dice;
@@ -30,11 +31,14 @@ internal sealed class RandomTables : IDisposable
     private readonly HashSet<ulong> _used = [];
     private readonly List<(ulong Root, int Mode)> _hosts = [];
     private readonly List<(ulong Root, int Levels)> _guests = [];
-    private readonly List<ulong> _gcr3s = [];
+    private readonly List<(ulong Root, int Glx)> _gcr3s = [];
     private readonly List<ulong> _addresses = [0, 0xFEE0_0000, 0xFEEF_FFFC];
     private readonly List<ulong> _guestAddresses = [0];
     private readonly List<uint> _devices = [];
     private readonly List<uint> _pasids = [0, 0, 0, 1, 1, 1, 511, 512];
+    private readonly Dictionary<ulong, List<ulong>> _addressesOfGuests = [];
+    private readonly Dictionary<ulong, List<(uint Pasid, ulong Root)>> _guestsOfGcr3s = [];
+    private readonly List<(uint Device, uint Pasid, ulong Address)> _mapped = [];
     private ulong _nextPage = TablePool;
     private int _segmentBits;
 
@@ -42,32 +46,38 @@ internal sealed class RandomTables : IDisposable
     {
         _dice = dice;
         _consistent = consistent;
-        Twins = new(RandomEfr());
+        Twins = new(RandomEfr(), dice.OneIn(4) ? 0 : 1UL << 3);
         Twins.Add(DeviceTable, 8);
         Twins.Add(TablePool, PoolPages);
         Twins.Add(FarPages, 8);
         Twins.Add(CommandRing, 1);
         Twins.Add(EventRing, 1);
         Twins.Add(Semaphore, 1);
-        for (int i = dice.Between(1, 4); i > 0; i--)
-        {
-            int mode = dice.Between(1, 6);
-            _hosts.Add((BuildHost(mode, 0), mode));
-        }
-
         BuildIdentity();
         if ((Twins.Efr & Mmio.GTSup) != 0)
         {
             for (int i = dice.Between(1, 2); i > 0; i--)
             {
                 int levels = dice.Of(4, 4, 4, 5);
-                _guests.Add((BuildGuest(levels, 0), levels));
+                int known = _guestAddresses.Count;
+                ulong root = BuildGuest(levels, 0);
+                _guests.Add((root, levels));
+                _addressesOfGuests[root] = _guestAddresses[known..];
             }
 
-            for (int i = 0; i < 2; i++)
+            for (int glx = 0; glx < 3; glx++)
             {
-                _gcr3s.Add(BuildGcr3());
+                var guests = new List<(uint, ulong)>();
+                ulong root = BuildGcr3(glx, guests);
+                _gcr3s.Add((root, glx));
+                _guestsOfGcr3s[root] = guests;
             }
+        }
+
+        for (int i = dice.Between(1, 4); i > 0; i--)
+        {
+            int mode = dice.Between(1, 6);
+            _hosts.Add((BuildHost(mode, 0), mode));
         }
 
         SetRegisters();
@@ -84,6 +94,11 @@ internal sealed class RandomTables : IDisposable
     public TranslationRequest Request()
     {
         uint device = _dice.OneIn(12) ? (uint)_dice.Below(0x1_0100) : _dice.From(_devices);
+        if (_mapped.Count > 0 && _dice.OneIn(2))
+        {
+            return MappedRequest();
+        }
+
         bool guest = _dice.OneIn((Twins.Efr & Mmio.GTSup) != 0 ? 2 : 10);
         ulong iova = _dice.From(guest && !_dice.OneIn(5) ? _guestAddresses : _addresses) ^ _dice.Field(_dice.Of(0, 11, 11, 13, 22), 0);
         if (_dice.OneIn(5))
@@ -97,9 +112,25 @@ internal sealed class RandomTables : IDisposable
         }
 
         Access access = _dice.Of(Access.Read, Access.Write, Access.Write, Access.ReadWrite, Access.Execute, Access.All);
-        return guest
+        TranslationRequest request = guest
             ? new(new(device), _dice.OneIn(12) ? (uint)_dice.Below(1 << 20) : _dice.From(_pasids), iova, access, _dice.OneIn(2))
             : new(new(device), iova, access);
+        return request with
+        {
+            Kind = _dice.OneIn(6) ? _dice.Of(RequestKind.Translation, RequestKind.Translation, RequestKind.Translated) : RequestKind.Untranslated,
+        };
+    }
+
+    /// <summary>Through guest tables to a page that they map, if nothing is damaged on the way.</summary>
+    private TranslationRequest MappedRequest()
+    {
+        (uint device, uint pasid, ulong address) = _dice.From(_mapped);
+        address ^= _dice.Field(_dice.Of(11, 11, 11, 14, 20), 0);
+        Access access = _dice.Of(Access.Read, Access.Read, Access.Write, Access.ReadWrite, Access.Execute);
+        TranslationRequest request = pasid == 0 && _dice.OneIn(4)
+            ? new(new(device), address, access)
+            : new(new(device), pasid, address, access, _dice.OneIn(2));
+        return request with { Kind = _dice.OneIn(8) ? RequestKind.Translation : RequestKind.Untranslated };
     }
 
     private ulong RandomEfr()
@@ -113,6 +144,8 @@ internal sealed class RandomTables : IDisposable
             Mmio.BuiltEfr | GuestTranslation | Mmio.NXSup | 1UL << 37,
             Mmio.BuiltEfr | GuestTranslation,
             Mmio.BuiltEfr | GuestTranslation | Mmio.PprSup,
+            Mmio.BuiltEfr | GuestTranslation | Mmio.NXSup | 1UL << 37,
+            Mmio.BuiltEfr | GuestTranslation | Mmio.NXSup,
             Mmio.BuiltEfr | GuestTranslation | Mmio.HASup | 1UL << 37,
             Mmio.BuiltEfr | GuestTranslation & ~(3UL << 14) & ~(3UL << 12) | Mmio.NXSup);
         return _dice.OneIn(12) ? efr & ~(3UL << 10) | _dice.Field(11, 10) : efr;
@@ -137,7 +170,7 @@ internal sealed class RandomTables : IDisposable
     private ulong Rights() => _dice.OneIn(6) ? _dice.Of(0UL, Bits.IR, Bits.IW) : Bits.IR | Bits.IW;
 
     /// <summary>One corruption in a while: any bit, or one that is reserved.</summary>
-    private ulong Damaged(ulong entry) => _dice.Below(40) switch
+    private ulong Damaged(ulong entry) => _dice.Below(80) switch
     {
         0 => entry ^ _dice.Bit(0, 63),
         1 => entry ^ _dice.Bit(52, 63),
@@ -202,7 +235,7 @@ internal sealed class RandomTables : IDisposable
     private void BuildIdentity()
     {
         ulong root = NewPage();
-        int mode = _dice.Of(2, 3);
+        int mode = _dice.Of(2, 3, 3);
         ulong leaf = mode == 3 ? Bits.Pte(0, Rights() | Bits.IR) : Bits.Pte(0);
         _used.UnionWith([root, root + 8]);
         leaf = mode == 2 && _dice.OneIn(2) ? Bits.SizedPte(0, 22) : leaf;
@@ -219,7 +252,7 @@ internal sealed class RandomTables : IDisposable
     private ulong BuildGuest(int level, ulong prefix)
     {
         ulong table = NewPage();
-        for (int i = _dice.Between(2, 5); i > 0; i--)
+        for (int i = _dice.Between(2, 4); i > 0; i--)
         {
             int index = _dice.Of(0, 1, 255, 256, 511, _dice.Below(512));
             ulong address = prefix | (ulong)index << Bits.LevelShift(level);
@@ -228,7 +261,7 @@ internal sealed class RandomTables : IDisposable
                 continue;
             }
 
-            bool leaf = level == 1 || _nextPage >= TablePool + PoolPages * 0x1000 || (level <= 3 && _dice.OneIn(3));
+            bool leaf = level == 1 || (_nextPage >= GuestShare && level <= 3) || (level <= 3 && _dice.OneIn(3));
             if (leaf)
             {
                 // Sign-extended for four levels, as most are; unless it is to be refused.
@@ -237,31 +270,38 @@ internal sealed class RandomTables : IDisposable
             }
 
             ulong entry = leaf
-                ? _dice.Field(_dice.Of(20, 29, 29, 51), 12) & ~((1UL << Bits.LevelShift(level)) - 1) | (level > 1 ? 1UL << 7 : 0)
+                ? _dice.Field(_dice.Of(20, 20, 21, 29, 29, 51), 12) & ~((1UL << Bits.LevelShift(level)) - 1) | (level > 1 ? 1UL << 7 : 0)
                 : BuildGuest(level - 1, address);
-            ulong flags = (_dice.OneIn(4) ? 0UL : 2) | (_dice.OneIn(4) ? 0UL : 4) | (_dice.OneIn(4) ? 1UL << 63 : 0) | 0x20;
+            ulong flags = (_dice.OneIn(12) ? 0UL : 2) | (_dice.OneIn(12) ? 0UL : 4) | (_dice.OneIn(12) ? 1UL << 63 : 0) | 0x20;
             Twins.Store(table + (ulong)index * 8, Damaged(1 | flags | entry));
         }
 
         return table;
     }
 
-    private ulong BuildGcr3()
+    /// <summary>A PASID table of <paramref name="glx"/> levels above the one that holds guest tables; each level resolves nine bits.</summary>
+    private ulong BuildGcr3(int glx, List<(uint Pasid, ulong Root)> guests, uint pasids = 0)
     {
-        ulong top = NewPage();
-        foreach (uint index in (uint[])[0, 1, 511, (uint)_dice.Below(512)])
+        ulong table = NewPage();
+        uint[] indices = glx == 0 ? [0, 1, 511, (uint)_dice.Below(512)] : [0, (uint)_dice.Below(glx == 2 ? 4 : 512)];
+        foreach (uint index in indices)
         {
-            if (_consistent && !_used.Add(top + index * 8))
+            if (_consistent && !_used.Add(table + index * 8))
             {
                 continue;
             }
 
-            ulong target = _dice.OneIn(8) ? NewPage() : _dice.From(_guests).Root;
-            Twins.Store(top + index * 8, Damaged(1 | target));
-            _pasids.Add(index);
+            uint reached = pasids << 9 | index;
+            ulong target = _dice.OneIn(10) ? NewPage() : glx == 0 ? _dice.From(_guests).Root : BuildGcr3(glx - 1, guests, reached);
+            Twins.Store(table + index * 8, Damaged(1 | target));
+            if (glx == 0)
+            {
+                _pasids.Add(reached & 0xF_FFFF);
+                guests.Add((reached & 0xF_FFFF, target));
+            }
         }
 
-        return top;
+        return table;
     }
 
     private void SetRegisters()
@@ -284,6 +324,7 @@ internal sealed class RandomTables : IDisposable
         Twins.Write(Mmio.EventBase, EventRing | 8UL << 56);
         ulong control = Mmio.EventLogEn | Mmio.CmdBufEn | (_dice.OneIn(2) ? Mmio.EventIntEn : 0) | (ulong)_segmentBits << 34;
         control |= _dice.OneIn(6) ? 0 : Mmio.GTEn | 1UL << 48 | 1UL << 54; // no marks in guest tables
+        control |= _dice.OneIn(2) ? 0 : 1UL << 58; // GCR3TRPMode: the PASID tables are the guest's
         Twins.Write(Mmio.Control, control | (_dice.OneIn(40) ? 0 : Mmio.IommuEn));
     }
 
@@ -293,6 +334,7 @@ internal sealed class RandomTables : IDisposable
         int index = _dice.Of(0, 1, 127, _dice.Below(128), _dice.Below(140));
         ulong at = DeviceTable + (ulong)segment * 0x1000 + (ulong)index * 32;
         _devices.Add((uint)(segment << (16 - _segmentBits) | index));
+        _mapped.RemoveAll(mapped => mapped.Device == _devices[^1]);
         (ulong root, int mode) = _dice.From(_hosts);
         int host = _hosts.IndexOf((root, mode));
         if (_dice.OneIn(8))
@@ -305,24 +347,30 @@ internal sealed class RandomTables : IDisposable
         ulong upper = 0;
         if (_gcr3s.Count > 0 && !_dice.OneIn(8))
         {
-            ulong gcr3 = _dice.From(_gcr3s);
+            (ulong gcr3, int glx) = _dice.From(_gcr3s);
+            glx = _dice.OneIn(12) ? _dice.Below(4) : glx;
             if (!_dice.OneIn(4))
             {
-                host = _dice.OneIn(3) ? 0x50 : _hosts.Count - 1; // where the guest's tables are mapped
+                host = _dice.OneIn(3) ? 0x50 : 0; // where the guest's tables are mapped
                 (root, mode) = host == 0x50 ? (0, 0) : _hosts[host];
                 low = Bits.DteLow(root, mode, Rights());
                 middle = 0x100 + (ulong)host;
             }
 
-            low |= 1UL << 55 | (_dice.OneIn(2) ? 1UL << 54 : 0) | (gcr3 >> 12 & 7) << 58 | (ulong)_dice.Of(0, 0, 0, 0, 0, 0, 1, 2) << 56;
+            low |= 1UL << 55 | (_dice.OneIn(2) ? 1UL << 54 : 0) | (gcr3 >> 12 & 7) << 58 | (ulong)glx << 56;
             middle |= (gcr3 >> 15 & 0xFFFF) << 16 | (gcr3 >> 31) << 43;
-            upper |= (ulong)_dice.Of(0, 0, 0, 0, 1) << 54;
+            upper |= (ulong)_dice.Of(0, 0, 0, 0, 0, 0, 0, 1) << 54;
+            foreach ((uint pasid, ulong guest) in _guestsOfGcr3s[gcr3])
+            {
+                _mapped.AddRange(_addressesOfGuests.GetValueOrDefault(guest, []).Select(address => (_devices[^1], pasid, address)));
+            }
         }
 
         low &= _dice.OneIn(12) ? ~Bits.TV : ulong.MaxValue;
         low &= _dice.OneIn(12) ? ~Bits.V : ulong.MaxValue;
         low ^= _dice.OneIn(8) ? _dice.Bit(0, 63) : 0;
         middle |= (_dice.OneIn(6) ? Bits.SE : 0) | (_dice.OneIn(8) ? Bits.SA : 0) | (_dice.OneIn(3) ? Bits.EX : 0);
+        middle |= _dice.OneIn(4) ? 0 : 1UL << 32; // I: ATS
         middle ^= _dice.OneIn(12) ? _dice.Bit(0, 63) : 0;
         upper |= (_dice.OneIn(2) ? Bits.IV : 0) | _dice.Field(61, 60) | _dice.Field(4, 1);
         upper ^= _dice.OneIn(12) ? _dice.Bit(0, 63) : 0;

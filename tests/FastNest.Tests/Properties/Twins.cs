@@ -14,11 +14,11 @@ internal sealed class Twins : IDisposable
     private IommuInterrupt _raised;
     private int _interruptsSeen;
 
-    public Twins(ulong efr)
+    public Twins(ulong efr, ulong efr2 = 0)
     {
         Efr = efr;
-        Engine = new(Space, new() { Features = new(efr), Interrupt = interrupt => _raised |= interrupt });
-        Reference = new(Model, efr, 0);
+        Engine = new(Space, new() { Features = new(efr, efr2), Interrupt = interrupt => _raised |= interrupt });
+        Reference = new(Model, efr, efr2);
     }
 
     public ulong Efr { get; }
@@ -77,7 +77,12 @@ internal sealed class Twins : IDisposable
             return;
         }
 
-        Assert.True(actual.Succeeded, context);
+        Assert.True(actual.Succeeded == (expected.OutputAddress is not null), context);
+        if (!actual.Succeeded)
+        {
+            return; // without an event: readings 73 and 76
+        }
+
         Assert.True(
             (expected.OutputAddress, expected.PageShift, expected.Permissions, expected.IsMessage)
                 == (actual.Address, actual.PageShift, actual.Permissions, actual.IsMessage),
