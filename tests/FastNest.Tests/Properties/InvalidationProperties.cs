@@ -89,13 +89,15 @@ public sealed class InvalidationProperties
             _twins.Write(Mmio.Control, Mmio.IommuEn | Mmio.CmdBufEn);
             _ports =
             [
-                _twins.Engine.OpenPort(),
-                _twins.Engine.OpenPort(new() { ContextEntries = 1, IotlbSets = 1, IotlbWays = 1, HostTableEntries = 1 }),
-                _twins.Engine.OpenPort(new() { ContextEntries = 4, IotlbSets = 2, IotlbWays = 2, HostTableEntries = 2, Tags = 6 }),
-                _twins.Engine.OpenPort(new() { ContextEntries = 4, IotlbSets = 64, IotlbWays = 4, HostTableEntries = 0 }),
-                _twins.Engine.OpenPort(new() { ContextEntries = 4, IotlbSets = 0, HostTableEntries = 64 }),
+                _twins.Engine.OpenPort(null, AnyStrategy()),
+                _twins.Engine.OpenPort(new() { ContextEntries = 1, IotlbSets = 1, IotlbWays = 1, HostTableEntries = 1 }, AnyStrategy()),
+                _twins.Engine.OpenPort(new() { ContextEntries = 4, IotlbSets = 2, IotlbWays = 2, HostTableEntries = 2, Tags = 6 }, AnyStrategy()),
+                _twins.Engine.OpenPort(new() { ContextEntries = 4, IotlbSets = 64, IotlbWays = 4, HostTableEntries = 0 }, AnyStrategy()),
+                _twins.Engine.OpenPort(new() { ContextEntries = 4, IotlbSets = 0, HostTableEntries = 64 }, AnyStrategy()),
             ];
         }
+
+        private WalkStrategy AnyStrategy() => _dice.From(WalkStrategies.Supported);
 
         public void Dispose() => _twins.Dispose();
 
@@ -235,7 +237,7 @@ public sealed class InvalidationProperties
             ulong page = _dice.From(Pages.ToArray());
             var request = new TranslationRequest(new((uint)device), page | _dice.Field(11, 0), _dice.Of(Access.Read, Access.Write));
             int port = _dice.Below(_ports.Length);
-            TranslationResult result = _ports[port].Translate(in request);
+            TranslationResult result = Repeated.Ask(_ports[port], in request, _dice);
             HashSet<string> allowed = Allowed(in request, device, domain, page);
             Assert.True(
                 allowed.Contains(Text(in request, in result)),

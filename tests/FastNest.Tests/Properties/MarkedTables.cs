@@ -61,7 +61,7 @@ internal sealed class MarkedTables : IDisposable
             1 => CacheOptions.Smallest,
             2 => new() { IotlbSets = 0 },
             _ => new(),
-        });
+        }, dice.From(WalkStrategies.Supported));
     }
 
     public void Dispose()
@@ -81,7 +81,7 @@ internal sealed class MarkedTables : IDisposable
 
         TranslationRequest request = Request();
         ReferenceAnswer expected = _twins.Reference.Request(in request);
-        TranslationResult actual = _port.Translate(in request);
+        TranslationResult actual = Repeated.Ask(_port, in request, _dice);
         Twins.AssertSame(in request, expected, in actual, $"request {number}");
         foreach ((ulong address, bool isHost) in _entries)
         {

@@ -62,14 +62,16 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
         Write(Mmio.Control, Mmio.IommuEn | Mmio.CmdBufEn | 1UL << 16 | 1UL << 48 | 1UL << 54 | 1UL << 58);
         _ports =
         [
-            _iommu.OpenPort(),
-            _iommu.OpenPort(CacheOptions.Smallest),
-            _iommu.OpenPort(new() { ContextEntries = 2, IotlbSets = 2, IotlbWays = 1, NestedTlbSets = 2, NestedTlbWays = 1, GuestTableEntries = 2, HostTableEntries = 2, Tags = 9 }),
-            _iommu.OpenPort(new() { IotlbSets = 0 }),
-            _iommu.OpenPort(new() { NestedTlbSets = 0, HostTableEntries = 0 }),
-            _iommu.OpenPort(new() { GuestTableEntries = 0, ContextEntries = 0 }),
+            _iommu.OpenPort(null, AnyStrategy()),
+            _iommu.OpenPort(CacheOptions.Smallest, AnyStrategy()),
+            _iommu.OpenPort(new() { ContextEntries = 2, IotlbSets = 2, IotlbWays = 1, NestedTlbSets = 2, NestedTlbWays = 1, GuestTableEntries = 2, HostTableEntries = 2, Tags = 9 }, AnyStrategy()),
+            _iommu.OpenPort(new() { IotlbSets = 0 }, AnyStrategy()),
+            _iommu.OpenPort(new() { NestedTlbSets = 0, HostTableEntries = 0 }, AnyStrategy()),
+            _iommu.OpenPort(new() { GuestTableEntries = 0, ContextEntries = 0 }, AnyStrategy()),
         ];
     }
+
+    private WalkStrategy AnyStrategy() => _dice.From(WalkStrategies.Supported);
 
     public void Dispose() => _space.Dispose();
 
@@ -260,7 +262,7 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
     {
         _request = new(new((uint)_dice.Below(3)), _dice.From(Pasids), _dice.From(Iovas) + (ulong)_dice.Below(0x1000), _dice.Of(Access.Read, Access.Write));
         int number = _dice.Below(_ports.Length);
-        TranslationResult result = _ports[number].Translate(in _request);
+        TranslationResult result = Repeated.Ask(_ports[number], in _request, _dice);
         string actual = Describe(in result);
         var allowed = new HashSet<string>();
         _choices.Clear();
