@@ -24,7 +24,7 @@ internal sealed record Explanation(
         List<GivenAnswer> engine = [];
         foreach (Strategy strategy in Strategy.All)
         {
-            using TranslationPort port = machine.Iommu.OpenPort(strategy.Caches);
+            using TranslationPort port = machine.Iommu.OpenPort(strategy.Caches, strategy.Walks);
             TranslationResult result = port.Translate(in request);
             engine.Add(GivenAnswer.Judge(strategy.Name, Answer.Of(in request, in result), expected));
         }

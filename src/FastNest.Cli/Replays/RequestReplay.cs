@@ -62,7 +62,7 @@ internal sealed class RequestReplay
     private StrategyRun Try(Strategy strategy, int? repeat, WorkMeter meter)
     {
         using Machine machine = Machine.Restore(_folder, _registers);
-        using Engine.TranslationPort port = machine.Iommu.OpenPort(strategy.Caches);
+        using Engine.TranslationPort port = machine.Iommu.OpenPort(strategy.Caches, strategy.Walks);
         var run = new StrategyRun(strategy.Name, _recorded);
         run.Measure(port, _requests, repeat, meter);
         return run;

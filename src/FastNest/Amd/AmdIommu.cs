@@ -73,7 +73,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     /// <param name="caches">The sizes of its caches; null for the defaults.</param>
     /// <param name="strategy">How batches are walked; answers do not depend on it.</param>
     /// <exception cref="NotSupportedException">This machine cannot run the strategy.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A cache size is out of range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A cache size is out of range, or there is no such strategy.</exception>
     public TranslationPort OpenPort(CacheOptions? caches = null, WalkStrategy strategy = WalkStrategy.Auto) =>
         new(Memory, this, new NestedCore<AmdV2, AmdV1>(Memory, this, _invalidations, caches ?? new(), strategy));
 

@@ -22,9 +22,15 @@ public static class WalkStrategies
     };
 
     /// <summary>The strategy that a wish comes to on this machine.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such strategy.</exception>
     /// <exception cref="NotSupportedException">The machine lacks the instructions.</exception>
     internal static WalkStrategy Resolve(WalkStrategy strategy)
     {
+        if (!Enum.IsDefined(strategy))
+        {
+            throw new ArgumentOutOfRangeException(nameof(strategy), strategy, "no such strategy");
+        }
+
         if (strategy == WalkStrategy.Auto)
         {
             return Avx512Lanes.IsSupported ? WalkStrategy.Avx512 : Avx2Lanes.IsSupported ? WalkStrategy.Avx2 : WalkStrategy.Portable;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FastNest.Cli.Strategies;
 using Xunit;
 
 namespace FastNest.Tests.Cli;
@@ -51,7 +52,7 @@ public sealed class ExplainTests
         Assert.Equal("write", json.GetProperty("access").GetString());
         Assert.True(json.GetProperty("agrees").GetBoolean());
         Assert.Equal("0x7404010", json.GetProperty("reference").GetProperty("spa").GetString());
-        Assert.Equal(["naive", "scalar"], json.GetProperty("engine").EnumerateArray().Select(answer => answer.GetProperty("strategy").GetString()));
+        Assert.Equal(Strategy.All.Select(known => known.Name), json.GetProperty("engine").EnumerateArray().Select(answer => answer.GetProperty("strategy").GetString()));
         JsonElement[] steps = [.. json.GetProperty("steps").EnumerateArray()];
         Assert.Equal(["DTE", "host L3", "host L2", "host L1"], steps.Select(step => step.GetProperty("name").GetString()));
         Assert.Equal("0x7403ff0", steps[3].GetProperty("spa").GetString());

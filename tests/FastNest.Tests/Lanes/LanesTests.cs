@@ -1,0 +1,119 @@
+using System.Runtime.InteropServices;
+using FastNest.Lanes;
+using FastNest.Tests.Properties;
+using Xunit;
+
+namespace FastNest.Tests.Lanes;
+
+/// <summary>Every operation of every kind of lanes against the same on plain numbers.</summary>
+public sealed class LanesTests
+{
+    private const int Rounds = 300;
+
+    [Fact]
+    public void PortableLanesCalculateAsNumbersDo() => Check<PortableLanes>();
+
+    [Fact]
+    public void Avx2LanesCalculateAsNumbersDo()
+    {
+        if (!Avx2Lanes.IsSupported)
+        {
+            return; // another machine's run covers it
+        }
+
+        Check<Avx2Lanes>();
+    }
+
+    [Fact]
+    public void Avx512LanesCalculateAsNumbersDo()
+    {
+        if (!Avx512Lanes.IsSupported)
+        {
+            return; // another machine's run covers it
+        }
+
+        Check<Avx512Lanes>();
+    }
+
+    private static void Check<TLanes>()
+        where TLanes : struct, ILanes<TLanes>
+    {
+        int count = TLanes.Count;
+        var dice = new Dice(1);
+        ulong[] memory = GC.AllocateArray<ulong>(128, pinned: true);
+        nint start = Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0);
+        for (int round = 0; round < Rounds; round++)
+        {
+            ulong[] a = Numbers(dice, count);
+            ulong[] b = Numbers(dice, count);
+            Array.ForEach(Enumerable.Range(0, 4).ToArray(), _ => b[dice.Below(count)] = a[dice.Below(count)]);
+            TLanes x = TLanes.Load(in a[0], 0);
+            TLanes y = TLanes.Load(in b[0], 0);
+            uint bits = (uint)dice.Below(1 << count);
+            int shift = dice.Below(64);
+            Same(a.Zip(b, (l, r) => l & r), x & y);
+            Same(a.Zip(b, (l, r) => l | r), x | y);
+            Same(a.Zip(b, (l, r) => l + r), x + y);
+            Same(a.Zip(b, (l, r) => l - r), x - y);
+            Same(a.Select(l => ~l), ~x);
+            Same(a.Select(l => l << shift), x << shift);
+            Same(a.Select(l => l >> shift), x >>> shift);
+            Same(Enumerable.Repeat(a[0], count), TLanes.All(a[0]));
+            Same(a.Select((l, i) => (bits >> i & 1) != 0 ? l : b[i]), TLanes.Select(bits, x, y));
+            Same(a.Select((l, i) => (a[i] & b[i]) | (~a[i] & b[^(i + 1)])), TLanes.Blend(x, y, Reversed<TLanes>(b)));
+            Assert.Equal(Bits(count, i => a[i] == b[i]), TLanes.Equal(x, y));
+            Assert.Equal(Bits(count, i => a[i] < b[i]), TLanes.Less(x, y));
+            CheckMemory<TLanes>(dice, memory, start, bits, x, y, a, b);
+        }
+    }
+
+    private static void CheckMemory<TLanes>(
+        Dice dice, ulong[] memory, nint start, uint bits, TLanes x, TLanes y, ulong[] a, ulong[] b)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        int count = TLanes.Count;
+        for (int i = 0; i < memory.Length; i++)
+        {
+            memory[i] = dice.Word();
+        }
+
+        ulong[] index = [.. Enumerable.Range(0, count).Select(_ => (ulong)dice.Below(memory.Length / 2))];
+
+        // What is not asked for may be no address at all.
+        ulong[] pointers = [.. index.Select((at, i) => (bits >> i & 1) != 0 ? (ulong)start + at * 8 : dice.Word())];
+        Same(index.Select((at, i) => (bits >> i & 1) != 0 ? memory[at] : 0), TLanes.Gather(TLanes.Load(in pointers[0], 0), bits));
+        TLanes.GatherPairs(start, TLanes.Load(in index[0], 0), out TLanes first, out TLanes second);
+        Same(index.Select(at => memory[at * 2]), first);
+        Same(index.Select(at => memory[at * 2 + 1]), second);
+
+        var kept = new ulong[count + 3];
+        TLanes.Compress(x, bits, ref kept[0], 3);
+        ulong[] chosen = [.. a.Where((_, i) => (bits >> i & 1) != 0)];
+        Assert.Equal(chosen, kept.Skip(3).Take(chosen.Length));
+
+        var pairs = new ulong[2 * count + 2];
+        TLanes.StorePairs(x, y, ref pairs[0], 1);
+        Assert.Equal(a.Zip(b).SelectMany(pair => new[] { pair.First, pair.Second }), pairs.Skip(2));
+    }
+
+    private static ulong[] Numbers(Dice dice, int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => dice.OneIn(4) ? dice.Of(0UL, 1UL, ulong.MaxValue, 1UL << 63, (1UL << 63) - 1) : dice.Word())];
+
+    private static TLanes Reversed<TLanes>(ulong[] values)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        ulong[] reversed = [.. Enumerable.Reverse(values)];
+        return TLanes.Load(in reversed[0], 0);
+    }
+
+    private static uint Bits(int count, Func<int, bool> isSet) =>
+        Enumerable.Range(0, count).Aggregate(0u, (bits, i) => bits | (isSet(i) ? 1u << i : 0));
+
+    private static void Same<TLanes>(IEnumerable<ulong> expected, TLanes actual)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        var stored = new ulong[TLanes.Count];
+        TLanes.Store(actual, ref stored[0], 0);
+        Assert.Equal(expected, stored);
+    }
+}
