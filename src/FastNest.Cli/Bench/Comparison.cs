@@ -11,13 +11,12 @@ internal static class Comparison
     private const int Requests = 1 << 16;
     private const int WarmUps = 3;
 
-    public static BenchReport Run(bool quick, string? only, Action<string> progress)
+    public static BenchReport Run(bool quick, string? only)
     {
-        int rounds = quick ? 7 : int.Parse(Environment.GetEnvironmentVariable("ROUNDS") ?? "21");
+        int rounds = quick ? 7 : 21;
         var scenarios = new List<BenchScenario>();
         foreach (Scenario scenario in Scenario.All.Where(scenario => only is null || scenario.Name == only))
         {
-            progress(scenario.Name);
             scenarios.Add(Run(scenario, rounds));
         }
 
@@ -28,8 +27,7 @@ internal static class Comparison
     {
         using var machine = new BenchMachine(scenario.Pages, scenario.Devices, scenario.IsNested);
         var workload = new Workload(machine, scenario.Pattern, Requests);
-        string? filter = Environment.GetEnvironmentVariable("ONLY");
-        List<IContender> contenders = [.. Contenders(scenario, workload).Where(c => filter is null || c.Name == filter)];
+        List<IContender> contenders = [.. Contenders(scenario, workload)];
         var times = contenders.ToDictionary(contender => contender, _ => new double[rounds]);
         foreach (IContender contender in contenders)
         {
@@ -83,18 +81,19 @@ internal static class Comparison
         }
 
         yield return new EngineContender("auto", workload, caches, WalkStrategy.Auto);
-        yield return new EngineContender("auto-noiotlb", workload, caches with { IotlbSets = 0 }, WalkStrategy.Auto);
         if (workload.Machine.Devices == 1)
         {
-            yield return new LimitContender<PortableLanes>(workload, scenario.Limit, Environment.GetEnvironmentVariable("SPLIT") is null ? "limit" : "limit-Portable");
+            yield return new PeerHashMap(workload);
+            yield return new PeerSetAssociative(workload);
+            yield return new LimitContender<PortableLanes>(workload, scenario.Limit);
             if (Avx2Lanes.IsSupported)
             {
-                yield return new LimitContender<Avx2Lanes>(workload, scenario.Limit, Environment.GetEnvironmentVariable("SPLIT") is null ? "limit" : "limit-Avx2");
+                yield return new LimitContender<Avx2Lanes>(workload, scenario.Limit);
             }
 
             if (Avx512Lanes.IsSupported)
             {
-                yield return new LimitContender<Avx512Lanes>(workload, scenario.Limit, Environment.GetEnvironmentVariable("SPLIT") is null ? "limit" : "limit-Avx512");
+                yield return new LimitContender<Avx512Lanes>(workload, scenario.Limit);
             }
         }
     }

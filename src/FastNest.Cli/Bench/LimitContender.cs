@@ -39,9 +39,8 @@ internal sealed class LimitContender<TLanes> : IContender
     private readonly ulong _guestRoot;
     private readonly ulong _hostRoot;
 
-    public LimitContender(Workload workload, LimitKind kind, string name = "limit")
+    public LimitContender(Workload workload, LimitKind kind)
     {
-        Name = name;
         _workload = workload;
         _kind = kind;
         BenchMachine machine = workload.Machine;
@@ -57,7 +56,7 @@ internal sealed class LimitContender<TLanes> : IContender
         }
     }
 
-    public string Name { get; }
+    public string Name => "limit";
 
     public void Run()
     {
@@ -82,19 +81,7 @@ internal sealed class LimitContender<TLanes> : IContender
         }
     }
 
-    public bool IsRight()
-    {
-        int first = _workload.Iovas.Length - Workload.Batch;
-        for (int i = 0; i < Workload.Batch; i++)
-        {
-            if (_results[i] != _workload.Expected(first + i))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
+    public bool IsRight() => Workload.IsRight(_workload, _results);
 
     public void Dispose()
     {

@@ -32,4 +32,19 @@ internal sealed class Workload
         ulong page = (Iovas[i] - BenchMachine.Base) >> 12;
         return (1UL << 40) + (((ulong)Devices[i] * (ulong)Machine.PagesPerDevice + page) << 12) + (Iovas[i] & 0xFFF);
     }
+
+    /// <summary>Whether the answers of the last batch are right.</summary>
+    public static bool IsRight(Workload workload, ulong[] results)
+    {
+        int first = workload.Iovas.Length - Batch;
+        for (int i = 0; i < Batch; i++)
+        {
+            if (results[i] != workload.Expected(first + i))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 }

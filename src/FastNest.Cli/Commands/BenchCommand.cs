@@ -20,7 +20,7 @@ internal static class BenchCommand
         var command = new Command("bench", "Compares the walk strategies with each other, with floors and with peers.") { quick, only, json };
         command.SetAction(parsed =>
         {
-            BenchReport report = Comparison.Run(parsed.GetValue(quick), parsed.GetValue(only), static _ => { });
+            BenchReport report = Comparison.Run(parsed.GetValue(quick), parsed.GetValue(only));
             if (parsed.GetValue(json))
             {
                 terminal.WriteJson(report);
