@@ -10,9 +10,8 @@ using Xunit;
 namespace FastNest.Tests.Properties;
 
 /// <summary>
-/// Two machines' worth of nested tables whose entries change and are invalidated at random. What hardware may answer is
-/// computed by brute force: each changeable entry that a translation reads may have any value that it had since the last
-/// completed invalidation that covers it, each read on its own; the reference is run over every combination.
+/// Two machines' worth of nested tables whose entries change and are invalidated at random; devices with and without PASIDs
+/// and ATS ask, alone and in batches. Every answer must be one that the reference's history allows.
 /// </summary>
 internal sealed class NestedHistory : IReferenceMemory, IDisposable
 {
@@ -26,7 +25,6 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
     private const ulong MemorySize = 0x20_0000;
     private const int Roots = 3;
     private const int DataCount = 4;
-    private const int MaximumRuns = 4000;
     private const ulong GuestBits = 0x67;
 
     private static readonly ulong[] Iovas = [0x0000, 0x1000, 0x20_0000, 0x20_1000];
@@ -35,15 +33,11 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
     private readonly Dice _dice;
     private readonly GuestPhysicalSpace _space = new();
     private readonly AmdIommu _iommu;
-    private readonly ReferenceIommu _reference;
+    private readonly ReferenceHistory _history;
+    private readonly ReferenceIommu _present;
     private readonly TranslationPort[] _ports;
     private readonly Dictionary<ulong, Entry> _entries = [];
-    private readonly Cleared _cleared = new();
     private readonly List<string> _log = [];
-    private readonly List<int> _choices = [];
-    private readonly List<int> _widths = [];
-    private TranslationRequest _request;
-    private int _reads;
     private int _now;
     private ulong _tail;
     private ulong _ticket;
@@ -55,7 +49,8 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
         Build();
         IommuFeatures features = IommuFeatures.Built;
         _iommu = new(_space, new() { Features = features });
-        _reference = new(this, features.ExtendedFeatures, features.ExtendedFeatures2);
+        _history = new(this, features.ExtendedFeatures, features.ExtendedFeatures2);
+        _present = new(this, features.ExtendedFeatures, features.ExtendedFeatures2);
         // Accessed and Dirty updates off in the guest's tables: memory changes only by the history's own hand.
         Write(Mmio.DeviceTableBase, DeviceTable);
         Write(Mmio.CommandBase, CommandRing | 8UL << 56);
@@ -77,12 +72,12 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
 
     public void Step()
     {
-        switch (_dice.Below(10))
+        switch (_dice.Below(12))
         {
             case 0 or 1:
                 Change(_dice.From([.. _entries.Values]));
                 break;
-            case 2 or 3:
+            case 2:
                 Invalidate();
                 break;
             default:
@@ -91,25 +86,12 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
         }
     }
 
-    bool IReferenceMemory.TryRead64(ulong address, out ulong value)
-    {
-        if (!_entries.TryGetValue(address, out Entry? entry))
-        {
-            return _space.Load64(address, out value) == MemoryStatus.Ok;
-        }
+    /// <summary>How many answers were of a past that memory no longer shows.</summary>
+    public int StaleAnswers { get; private set; }
 
-        List<ulong> possible = entry.Since(_cleared.Of(entry, in _request));
-        if (_reads == _choices.Count)
-        {
-            _choices.Add(0);
-            _widths.Add(possible.Count);
-        }
+    bool IReferenceMemory.TryRead64(ulong address, out ulong value) => _space.Load64(address, out value) == MemoryStatus.Ok;
 
-        value = possible[_choices[_reads++]];
-        return true;
-    }
-
-    bool IReferenceMemory.TryWrite64(ulong address, ulong value) => throw new InvalidOperationException("the reference writes nothing here");
+    bool IReferenceMemory.TryWrite64(ulong address, ulong value) => _space.Store64(address, value) == MemoryStatus.Ok;
 
     private static ulong GuestRoot(int root) => GuestTables + (ulong)root * 0x8000;
 
@@ -120,16 +102,16 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
     private void Write(ulong offset, ulong value)
     {
         _iommu.Write(offset, 8, value);
-        _reference.RestoreRegister(offset, value);
+        _history.RestoreRegister(offset, value);
+        _present.RestoreRegister(offset, value);
     }
 
     private void Put(ulong address, ulong value) => Assert.Equal(MemoryStatus.Ok, _space.Store64(address, value));
 
-    private void Add(EntryKind kind, ulong address, int domain, ulong served, Func<ulong> next)
+    private void Add(EntryKind kind, ulong address, Func<ulong> next)
     {
-        var entry = new Entry(kind, address, domain, served, next);
-        _entries.Add(address, entry);
-        Put(address, entry.Set(_now, next()));
+        _entries.Add(address, new(kind, address, next));
+        Put(address, next());
     }
 
     private void Build()
@@ -143,7 +125,7 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
         {
             foreach (uint pasid in Pasids)
             {
-                Add(EntryKind.Gcr3, Gcr3(table) + pasid * 8, 0, pasid, () => _dice.OneIn(8) ? 0 : GuestRoot(_dice.Below(Roots)) | 1);
+                Add(EntryKind.Gcr3, Gcr3(table) + pasid * 8, () => _dice.OneIn(8) ? 0 : GuestRoot(_dice.Below(Roots)) | 1);
             }
         }
 
@@ -156,8 +138,8 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
         {
             // Devices 0 and 1 share domain 1. One quadword decides, so that an entry has one value at a time.
             int domain = device < 2 ? 0 : 1;
-            Put(DeviceTable + device * 32 + 8, (ulong)(domain + 1) | (Gcr3Tables >> 15 & 0xFFFF) << 16);
-            Add(EntryKind.Device, DeviceTable + device * 32, domain, device, () =>
+            Put(DeviceTable + device * 32 + 8, 1UL << 32 | (uint)(domain + 1) | (Gcr3Tables >> 15 & 0xFFFF) << 16);
+            Add(EntryKind.Device, DeviceTable + device * 32, () =>
                 Bits.DteLow(HostRoot(domain), 3, _dice.Of(Bits.IR | Bits.IW, Bits.IR | Bits.IW, Bits.IR)) | 1UL << 55
                 | (Gcr3(_dice.Below(2)) >> 12 & 7) << 58);
         }
@@ -169,7 +151,7 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
         Put(root + 0x1000, (root + 0x2000) | GuestBits);
         for (ulong slot = 0; slot < 2; slot++)
         {
-            Add(EntryKind.Guest, root + 0x2000 + slot * 8, 0, slot << 21, () => _dice.Below(8) switch
+            Add(EntryKind.Guest, root + 0x2000 + slot * 8, () => _dice.Below(8) switch
             {
                 0 => 0,
                 1 => DataPages | GuestBits | 0x80,
@@ -181,7 +163,7 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
         {
             for (ulong page = 0; page < 2; page++)
             {
-                Add(EntryKind.Guest, root + 0x3000 + table * 0x1000 + page * 8, 0, page << 12, () =>
+                Add(EntryKind.Guest, root + 0x3000 + table * 0x1000 + page * 8, () =>
                     _dice.OneIn(6) ? 0 : (DataPages + ((ulong)_dice.Below(DataCount) << 12)) | _dice.Of(0x67UL, 0x67UL, 0x65UL));
             }
         }
@@ -199,8 +181,8 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
 
         // One guest table's page moves about: to the other table of its root, which has other entries.
         ulong moving = GuestRoot(0) + 0x3000;
-        Add(EntryKind.Host, root + 0x2000 + (moving >> 12) * 8, domain, moving, () => Bits.Pte(_dice.Of(moving, moving, moving + 0x1000)));
-        Add(EntryKind.HostDirectory, root + 0x1008, domain, DataPages, () => _dice.Below(6) switch
+        Add(EntryKind.Host, root + 0x2000 + (moving >> 12) * 8, () => Bits.Pte(_dice.Of(moving, moving, moving + 0x1000)));
+        Add(EntryKind.HostDirectory, root + 0x1008, () => _dice.Below(6) switch
         {
             0 => 0,
             1 => Bits.Pte(0x4000_0000 + ((ulong)_dice.Below(8) << 21)),
@@ -210,7 +192,7 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
         {
             for (ulong page = 0; page < DataCount; page++)
             {
-                Add(EntryKind.Host, root + 0x3000 + table * 0x1000 + page * 8, domain, DataPages + (page << 12), () =>
+                Add(EntryKind.Host, root + 0x3000 + table * 0x1000 + page * 8, () =>
                     _dice.OneIn(6) ? 0 : Bits.Pte((ulong)_dice.Between(0x8_0000, 0x8_00FF) << 12, _dice.Of(Bits.IR | Bits.IW, Bits.IR | Bits.IW, Bits.IR)));
             }
         }
@@ -218,8 +200,9 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
 
     private void Change(Entry entry)
     {
-        ulong value = entry.Set(++_now, entry.Next());
-        Put(entry.Address, value);
+        ulong value = entry.Next();
+        Assert.True(_history.TryWrite64(entry.Address, value));
+        _now++;
         _log.Add($"{_now}: {entry.Kind} {entry.Address:x} = {value:x}");
     }
 
@@ -246,12 +229,13 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
         Send(1UL << 60 | Semaphore | 1, ++_ticket);
         Assert.Equal(MemoryStatus.Ok, _space.Load64(Semaphore, out ulong stored));
         Assert.Equal(_ticket, stored);
-        _cleared.Note(what, _now, domain, pasid, iova, gpa, device);
+        _history.CompleteWait();
         _log.Add($"{_now}: invalidate {what}, domain {domain}, PASID {pasid}, iova {iova:x}, gpa {gpa:x}, device {device}");
     }
 
     private void Send(ulong low, ulong high)
     {
+        _history.Submit(low, high);
         Put(CommandRing + _tail, low);
         Put(CommandRing + _tail + 8, high);
         _tail = (_tail + 16) & 0xFFF;
@@ -260,53 +244,33 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
 
     private void Translate()
     {
-        _request = new(new((uint)_dice.Below(3)), _dice.From(Pasids), _dice.From(Iovas) + (ulong)_dice.Below(0x1000), _dice.Of(Access.Read, Access.Write));
-        int number = _dice.Below(_ports.Length);
-        TranslationResult result = Repeated.Ask(_ports[number], in _request, _dice);
-        string actual = Describe(in result);
-        var allowed = new HashSet<string>();
-        _choices.Clear();
-        _widths.Clear();
-        for (int run = 0; run < MaximumRuns; run++)
+        ulong iova = _dice.From(Iovas) + (ulong)_dice.Below(0x1000);
+        var device = new DeviceId((uint)_dice.Below(3));
+        Access access = _dice.Of(Access.Read, Access.Write);
+        TranslationRequest request = _dice.OneIn(5)
+            ? new(device, DataPages + iova, access)
+            : new(device, _dice.From(Pasids), iova, access);
+        request = request with
         {
-            _reads = 0;
-            allowed.Add(Describe(_reference.Translate(in _request)));
-            if (allowed.Contains(actual) || !NextCombination())
-            {
-                break;
-            }
-        }
-
+            Kind = _dice.OneIn(8) ? _dice.Of(RequestKind.Translation, RequestKind.Translated) : RequestKind.Untranslated,
+        };
+        int number = _dice.Below(_ports.Length);
+        TranslationResult result = Repeated.Ask(_ports[number], in request, _dice);
+        IReadOnlyCollection<ReferenceAllowedAnswer> allowed = _history.Allowed(request);
+        ReferenceAllowedAnswer actual = Of(in request, in result);
         Assert.True(
             allowed.Contains(actual),
-            $"port {number}, {_request}: {actual} is none of {string.Join("; ", allowed.Order())}\n{string.Join('\n', _log.TakeLast(60))}");
+            $"port {number}, {request}: {actual} is none of {string.Join("; ", allowed)}\n{string.Join('\n', _log.TakeLast(60))}");
+        StaleAnswers += actual == ReferenceAllowedAnswer.Of(_present.Translate(request)) ? 0 : 1;
     }
 
-    /// <summary>Advances the last read whose values are not used up, and forgets those after it.</summary>
-    private bool NextCombination()
+    private static ReferenceAllowedAnswer Of(in TranslationRequest request, in TranslationResult result)
     {
-        for (int i = _reads - 1; i >= 0; i--)
-        {
-            if (++_choices[i] < _widths[i])
-            {
-                _choices.RemoveRange(i + 1, _choices.Count - i - 1);
-                _widths.RemoveRange(i + 1, _widths.Count - i - 1);
-                return true;
-            }
-        }
-
-        return false;
+        IommuEvent entry = AmdIommu.Describe(in request, in result);
+        return result.Succeeded
+            ? new(result.Address, result.PageShift, result.Permissions, result.IsMessage, null)
+            : new(null, 0, Access.None, false, entry.Code == EventCode.None ? null : new ReferenceEvent(entry.Word0, entry.Word1));
     }
-
-    private string Describe(in TranslationResult result)
-    {
-        IommuEvent entry = AmdIommu.Describe(in _request, in result);
-        return result.Succeeded ? $"{result.Address:x} {result.Permissions}" : $"event {entry.Word0:x} {entry.Word1:x}";
-    }
-
-    private static string Describe(ReferenceAnswer answer) => answer.OutputAddress is { } output
-        ? $"{output:x} {answer.Permissions}"
-        : $"event {answer.Event?.Low:x} {answer.Event?.High:x}";
 
     private enum EntryKind
     {
@@ -319,88 +283,6 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
 
     /// <param name="Kind">What it is.</param>
     /// <param name="Address">Where it stands.</param>
-    /// <param name="Domain">The host domain, for a host entry.</param>
-    /// <param name="Served">The guest physical page that a host entry serves, or the device.</param>
     /// <param name="Next">Makes a value.</param>
-    private sealed record Entry(EntryKind Kind, ulong Address, int Domain, ulong Served, Func<ulong> Next)
-    {
-        private readonly List<(int Time, ulong Value)> _values = [];
-
-        public ulong Set(int time, ulong value)
-        {
-            _values.Add((time, value));
-            return value;
-        }
-
-        /// <summary>Every value that it had at a time or later, the newest first.</summary>
-        public List<ulong> Since(int time)
-        {
-            var values = new List<ulong>();
-            for (int i = _values.Count - 1; i >= 0; i--)
-            {
-                if (!values.Contains(_values[i].Value))
-                {
-                    values.Add(_values[i].Value);
-                }
-
-                if (_values[i].Time <= time)
-                {
-                    break;
-                }
-            }
-
-            return values;
-        }
-    }
-
-    /// <summary>When what was last invalidated.</summary>
-    private sealed class Cleared
-    {
-        private readonly int[] _devices = new int[3];
-        private readonly int[] _domains = new int[2];
-        private readonly Dictionary<(int, uint), int> _pasids = [];
-        private readonly Dictionary<(int, uint, ulong), int> _pasidPages = [];
-        private readonly Dictionary<(int, ulong), int> _domainPages = [];
-        private int _all;
-
-        public void Note(string what, int now, int domain, uint pasid, ulong iova, ulong gpa, uint device)
-        {
-            switch (what)
-            {
-                case "PASID page":
-                    _pasidPages[(domain, pasid, iova)] = now;
-                    break;
-                case "PASID":
-                    _pasids[(domain, pasid)] = now;
-                    break;
-                case "domain page":
-                    _domainPages[(domain, gpa)] = now;
-                    break;
-                case "domain":
-                    _domains[domain] = now;
-                    break;
-                case "device":
-                    _devices[device] = now;
-                    break;
-                default:
-                    _all = now;
-                    break;
-            }
-        }
-
-        public int Of(Entry entry, in TranslationRequest request)
-        {
-            int domain = request.Device.Value < 2 ? 0 : 1;
-            ulong page = request.Iova & ~0xFFFUL;
-            int nested = Math.Max(_domains[domain], _pasids.GetValueOrDefault((domain, request.Pasid)));
-            return Math.Max(_all, entry.Kind switch
-            {
-                EntryKind.Device => _devices[entry.Served],
-                EntryKind.Gcr3 => nested,
-                EntryKind.Guest => Math.Max(nested, _pasidPages.GetValueOrDefault((domain, request.Pasid, page))),
-                EntryKind.Host => Math.Max(_domains[domain], _domainPages.GetValueOrDefault((domain, entry.Served))),
-                _ => _domains[domain],
-            });
-        }
-    }
+    private sealed record Entry(EntryKind Kind, ulong Address, Func<ulong> Next);
 }

@@ -1,4 +1,5 @@
 using FsCheck.Xunit;
+using Xunit;
 
 namespace FastNest.Tests.Properties;
 
@@ -14,5 +15,24 @@ public sealed class NestedInvalidationProperties
         {
             history.Step();
         }
+    }
+
+    /// <summary>The caches must have been at work, or the property above proves nothing.</summary>
+    [Fact]
+    public void SomeAnswersAreOfThePast()
+    {
+        int stale = 0;
+        for (int seed = 0; seed < 10; seed++)
+        {
+            using var history = new NestedHistory(new Dice(seed));
+            for (int step = 0; step < 300; step++)
+            {
+                history.Step();
+            }
+
+            stale += history.StaleAnswers;
+        }
+
+        Assert.True(stale > 50, $"{stale} answers of the past");
     }
 }
