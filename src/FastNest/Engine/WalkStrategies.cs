@@ -33,7 +33,7 @@ public static class WalkStrategies
 
         if (strategy == WalkStrategy.Auto)
         {
-            return Avx512Lanes.IsSupported ? WalkStrategy.Avx512 : Avx2Lanes.IsSupported ? WalkStrategy.Avx2 : WalkStrategy.Portable;
+            return StrategyCalibration.Choose();
         }
 
         return IsSupported(strategy)
