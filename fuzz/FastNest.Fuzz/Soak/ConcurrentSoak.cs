@@ -11,6 +11,7 @@ namespace FastNest.Fuzz.Soak;
 public static class ConcurrentSoak
 {
     private const int BatchLength = 64;
+    private const int TogetherLength = 16;
     private const int BatchesPerPort = 4096;
 
     /// <summary>Runs for a time and reports.</summary>
@@ -56,7 +57,7 @@ public static class ConcurrentSoak
     {
         while (!stop.IsCancellationRequested)
         {
-            using TranslationPort port = machine.Iommu.OpenPort(caches);
+            using TranslationPort port = machine.Iommu.OpenPort(caches, WalkStrategies.Supported[random.Next(WalkStrategies.Supported.Count)]);
             tally.CountPort();
             for (int batch = 0; batch < BatchesPerPort && !stop.IsCancellationRequested; batch++)
             {
@@ -74,6 +75,12 @@ public static class ConcurrentSoak
         Requester requester = random.Next(2) == 0 ? SoakMachine.Nested : SoakMachine.HostOnly;
         bool nested = requester == SoakMachine.Nested;
         using PortBatch open = port.OpenBatch();
+        if (random.Next(2) == 0)
+        {
+            TranslateTogether(open, requester, nested, versions, tally, random);
+            return;
+        }
+
         for (int i = 0; i < BatchLength; i++)
         {
             // Without guest tables only the pages of the host's table are seen.
@@ -81,6 +88,32 @@ public static class ConcurrentSoak
             ulong floor = versions.Floor(page);
             TranslationResult result = open.Translate(requester.Request(SoakMachine.AddressOf(nested, page), Access.Read));
             Check(page, floor, versions.Ceiling(page), in result, tally);
+        }
+
+        tally.CountTranslations(BatchLength);
+    }
+
+    private static void TranslateTogether(
+        PortBatch open, Requester requester, bool nested, PageVersions versions, Tally tally, Random random)
+    {
+        Span<int> pages = stackalloc int[TogetherLength];
+        Span<ulong> iovas = stackalloc ulong[TogetherLength];
+        Span<ulong> floors = stackalloc ulong[TogetherLength];
+        Span<TranslationResult> results = stackalloc TranslationResult[TogetherLength];
+        for (int done = 0; done < BatchLength; done += TogetherLength)
+        {
+            for (int i = 0; i < TogetherLength; i++)
+            {
+                pages[i] = random.Next(SoakMachine.Pages) | (nested ? 0 : 1);
+                iovas[i] = SoakMachine.AddressOf(nested, pages[i]);
+                floors[i] = versions.Floor(pages[i]);
+            }
+
+            open.Translate(requester, iovas, Access.Read, results);
+            for (int i = 0; i < TogetherLength; i++)
+            {
+                Check(pages[i], floors[i], versions.Ceiling(pages[i]), in results[i], tally);
+            }
         }
 
         tally.CountTranslations(BatchLength);

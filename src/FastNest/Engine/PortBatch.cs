@@ -15,6 +15,15 @@ public readonly ref struct PortBatch : IDisposable
     /// <summary>Translates one request.</summary>
     public TranslationResult Translate(in TranslationRequest request) => _port.TranslateInBatch(in request);
 
+    /// <summary>Translates addresses for one requester, all with what was invalidated before the batch was opened.</summary>
+    /// <param name="requester">Who asks for all of them.</param>
+    /// <param name="iovas">The addresses.</param>
+    /// <param name="access">What is done there.</param>
+    /// <param name="results">Receives one answer each; at least as long as the addresses.</param>
+    /// <exception cref="ArgumentException">There are more addresses than places for results, or the PASID does not fit 20 bits.</exception>
+    public void Translate(Requester requester, ReadOnlySpan<ulong> iovas, Access access, Span<TranslationResult> results) =>
+        _port.TranslateInBatch(in requester, iovas, access, results);
+
     /// <summary>Translates one request down to memory that may be read, and if asked for written, in place.</summary>
     /// <param name="request">What is asked.</param>
     /// <param name="memory">

@@ -80,11 +80,7 @@ public sealed class TranslationPort : IDisposable
     public void Translate(Requester requester, ReadOnlySpan<ulong> iovas, Access access, Span<TranslationResult> results)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (results.Length < iovas.Length)
-        {
-            throw new ArgumentException($"results: {results.Length} places for {iovas.Length} addresses", nameof(results));
-        }
-
+        CheckPlaces(iovas, results);
         for (int done = 0; done < iovas.Length; done += Chunk)
         {
             int count = Math.Min(Chunk, iovas.Length - done);
@@ -181,12 +177,26 @@ public sealed class TranslationPort : IDisposable
         return result;
     }
 
+    internal void TranslateInBatch(in Requester requester, ReadOnlySpan<ulong> iovas, Access access, Span<TranslationResult> results)
+    {
+        CheckPlaces(iovas, results);
+        _core.Translate(in requester, iovas, access, results);
+    }
+
     internal void EndBatch()
     {
         _section.Leave();
         if (_core.TakeFaulted())
         {
             _frontEnd.AfterFaults();
+        }
+    }
+
+    private static void CheckPlaces(ReadOnlySpan<ulong> iovas, Span<TranslationResult> results)
+    {
+        if (results.Length < iovas.Length)
+        {
+            throw new ArgumentException($"results: {results.Length} places for {iovas.Length} addresses", nameof(results));
         }
     }
 
