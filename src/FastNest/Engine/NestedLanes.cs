@@ -254,8 +254,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             ulong page = _pages[i];
             int size = PackedPage.Shift(page);
             DirectCache cache = _caches.Of(size);
-            ulong part = page & ~(((1UL << cache.Granule) - 1) & PackedPage.AddressMask);
-            cache.Fill(cache.KeyOf(Unsafe.Add(ref requests.Tags, i), Unsafe.Add(ref requests.Iovas, i)), part, size);
+            cache.Fill(cache.KeyOf(Unsafe.Add(ref requests.Tags, i), Unsafe.Add(ref requests.Iovas, i)), page & ~LaneStage.Unkept, size);
         }
     }
 

@@ -109,6 +109,27 @@ public sealed class StrategyTests : IDisposable
         Assert.All(results, result => Assert.Equal(FaultReason.TableUnreadable, result.Reason));
     }
 
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void ABatchSeenBeforeIsAnsweredFromTheIotlb(WalkStrategy strategy)
+    {
+        Map();
+        using TranslationPort port = _machine.Iommu.OpenPort(null, strategy);
+        ulong[] iovas = [.. Enumerable.Range(0, 64).Select(i => (ulong)(i % 4) << 12), 0x4000_0000, 0x20_0000];
+        var results = new TranslationResult[iovas.Length];
+        port.Translate(new Requester(new(Device)), iovas, Access.Read, results);
+        for (int i = 0; i < 40; i++)
+        {
+            port.Translate(new Requester(new(Device)), iovas, Access.Read, results);
+        }
+
+        CacheStatistics before = port.Statistics.Iotlb;
+        port.Translate(new Requester(new(Device)), iovas, Access.Read, results);
+        CacheStatistics after = port.Statistics.Iotlb;
+        Assert.Equal((iovas.Length, 0L), (after.Hits - before.Hits, after.Fills - before.Fills));
+        Assert.All(results, result => Assert.True(result.Succeeded));
+    }
+
     private void Map()
     {
         _machine.Start();

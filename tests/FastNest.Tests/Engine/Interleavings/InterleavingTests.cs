@@ -12,21 +12,25 @@ public class InterleavingTests
 {
     private static readonly CacheOptions[] Caches =
     [
-        new() { ContextEntries = 4, IotlbSets = 4, NestedTlbSets = 16, GuestTableEntries = 16, HostTableEntries = 16 },
+        new() { ContextEntries = 4, IotlbSets = 4, NestedTlbSets = 16, GuestTableEntries = 16, HostTableEntries = 16, Tags = 64 },
         CacheOptions.Smallest,
-        CacheOptions.None,
+        CacheOptions.None with { Tags = 64 },
     ];
 
-    public static TheoryData<int, int> Cases
+    public static TheoryData<int, int, WalkStrategy> Cases
     {
         get
         {
-            var data = new TheoryData<int, int>();
+            var data = new TheoryData<int, int, WalkStrategy>();
             for (int change = 0; change < InterleavingWorld.Changes.Length; change++)
             {
                 for (int caches = 0; caches < Caches.Length; caches++)
                 {
-                    data.Add(change, caches);
+                    data.Add(change, caches, WalkStrategy.Scalar);
+                    if (Caches[caches].IotlbSets != 0)
+                    {
+                        data.Add(change, caches, WalkStrategy.Portable);
+                    }
                 }
             }
 
@@ -36,7 +40,7 @@ public class InterleavingTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void NoTranslationThatBeginsAfterTheWaitIsStale(int change, int caches)
+    public void NoTranslationThatBeginsAfterTheWaitIsStale(int change, int caches, WalkStrategy strategy)
     {
         using var memory = new GuestPhysicalSpace();
         memory.AddOwned(0, 0x10_0000);
@@ -50,7 +54,8 @@ public class InterleavingTests
                 bool inRange = false;
                 for (int wait = publish; ; wait += 1 + (wait - publish) / 2)
                 {
-                    using var world = new InterleavingWorld(memory, InterleavingWorld.Changes[change], Caches[caches], [write, publish, wait]);
+                    using var world = new InterleavingWorld(
+                        memory, InterleavingWorld.Changes[change], Caches[caches], strategy, [write, publish, wait]);
                     string? wrong = world.Run();
                     Assert.True(wrong is null, $"{InterleavingWorld.Changes[change].Name}, schedule {write}, {publish}, {wait}: {wrong}");
                     explored++;

@@ -16,6 +16,8 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
     public const ulong OldPage = 0x40_0000;
     public const ulong NewPage = 0x60_0000;
 
+    /// <summary>As many as are not answered one by one.</summary>
+    private const int SideBySide = 4;
     private const ulong Iova = 0x1234_5000;
     private const ulong HostRoot = 0x1_0000;
     private const ulong GuestRoot = 0x2_0000;
@@ -26,6 +28,7 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
     private readonly GuestPhysicalSpace _memory;
     private readonly InvalidationQueue _queue = new();
     private readonly NestedCore<YieldingV2, YieldingV1> _core;
+    private readonly TranslationRequest[] _requests;
     private readonly ReadSection _section;
     private readonly Action<InterleavingWorld>[] _steps;
     private readonly int[] _schedule;
@@ -34,7 +37,7 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
     private long _epoch;
     private bool _completed;
 
-    public InterleavingWorld(GuestPhysicalSpace memory, Change change, CacheOptions caches, int[] schedule)
+    public InterleavingWorld(GuestPhysicalSpace memory, Change change, CacheOptions caches, WalkStrategy strategy, int[] schedule)
     {
         _memory = memory;
         _schedule = schedule;
@@ -45,7 +48,9 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
             world => world._epoch = world._memory.Sections.Advance(),
         ];
         BuildTables(_memory);
-        _core = new(_memory, this, _queue, caches, WalkStrategy.Scalar);
+        _core = new(_memory, this, _queue, caches, strategy);
+        _requests = new TranslationRequest[strategy == WalkStrategy.Scalar ? 1 : SideBySide];
+        Array.Fill(_requests, new(new DeviceId(1), Pasid, Iova, Access.Read));
         _section = _memory.Sections.Register();
     }
 
@@ -145,24 +150,25 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
         Yield();
         _core.CatchUp();
         Yield();
-        var request = new TranslationRequest(new DeviceId(1), Pasid, Iova, Access.Read);
-        var results = new TranslationResult[1];
+        var results = new TranslationResult[_requests.Length];
         bool completed = _completed;
-        _core.Translate([request], results);
-        string? wrong = results[0] switch
-        {
-            { Succeeded: false } => $"refused: {results[0]}",
-            { Address: OldPage } when completed => "stale after the wait was over",
-            { Address: OldPage } => null,
-            { Address: NewPage } when _taken > 0 => null,
-            _ => $"of no version: {results[0]}",
-        };
+        _core.Translate(_requests, results);
+        string? wrong = results.Select(result => Judge(result, completed)).FirstOrDefault(problem => problem is not null);
         Yield();
 
         _section.Leave();
         Yield();
         return wrong;
     }
+
+    private string? Judge(TranslationResult result, bool completed) => result switch
+    {
+        { Succeeded: false } => $"refused: {result}",
+        { Address: OldPage } when completed => "stale after the wait was over",
+        { Address: OldPage } => null,
+        { Address: NewPage } when _taken > 0 => null,
+        _ => $"of no version: {result}",
+    };
 
     private void Yield()
     {
