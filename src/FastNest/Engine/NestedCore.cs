@@ -130,8 +130,9 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         {
             for (int i = 0; i < iovas.Length; i++)
             {
-                // A refusal may be about the address, and may be over at the next one.
-                results[i] = Translate(request with { Iova = iovas[i] }, regime);
+                // What was refused because of a table may be about an address of its own, and be over at the next request.
+                request = request with { Iova = iovas[i] };
+                results[i] = context.IsKeepable ? TranslateBound(in request, in context, regime) : Translate(in request, regime);
             }
 
             return;
@@ -163,10 +164,15 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
             for (ulong rest = unserved[word]; rest != 0; rest &= rest - 1)
             {
                 int i = (word << 6) + BitOperations.TrailingZeroCount(rest);
-                results[i] = Translate(request with { Iova = iovas[i] }, regime);
+                results[i] = TranslateBound(request with { Iova = iovas[i] }, in context, regime);
             }
         }
     }
+
+    private TranslationResult TranslateBound(in TranslationRequest request, in TranslationContext context, TranslationRegime regime) =>
+        !request.HasPasid && regime.MessageWindow.Contains(request.Iova)
+            ? Message(in request)
+            : Translate(in request, in context, regime);
 
     /// <summary>Mixed requests: those of one shape side by side, then of the next, at last those that remain one by one, in order.</summary>
     private void TranslateLanes(ReadOnlySpan<TranslationRequest> requests, Span<TranslationResult> results, TranslationRegime regime)
