@@ -183,7 +183,9 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         waiting.Clear();
         Span<ulong> answers = MemoryMarshal.Cast<TranslationResult, ulong>(results);
         StageAll(requests, regime, waiting, unserved);
-        while (_lanes.Count != 0)
+
+        // None may be set out while some still wait: those that were, gave way to one that recycled the tags.
+        while (_lanes.Count != 0 || waiting.ContainsAnyExcept(0UL))
         {
             _walker!.Serve(_lanes, AddressRange.Empty, answers, unserved);
             StageWaiting(requests, regime, waiting, unserved);

@@ -57,6 +57,44 @@ public sealed class StrategyTests : IDisposable
         }
     }
 
+    /// <summary>
+    /// A request that recycles the tags takes those set out before it off the lanes; what waits for its turn behind them is
+    /// to be answered all the same, whoever is the one that recycles.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void RequestsThatWaitWhileTagsAreRecycledAreAnswered(WalkStrategy strategy)
+    {
+        _machine.Start();
+        ulong deep = _machine.NewTable();
+        ulong flat = _machine.NewTable();
+        _machine.Map(deep, 3, 0x5000, 0x10_0000);
+        _machine.Map(flat, 2, 0x5000, 0x20_0000);
+        for (uint device = 0; device < 8; device++)
+        {
+            _machine.SetDte(device, Bits.DteLow(deep, 3), 0x10 + device);
+            _machine.SetDte(device + 8, Bits.DteLow(flat, 2), 0x20 + device);
+            _machine.SetDte(device + 16, Bits.V, 0x30 + device); // refused: never side by side
+        }
+
+        for (int tags = 4; tags < 12; tags++)
+        {
+            for (int length = 4; length < 20; length++)
+            {
+                var dice = new Random(tags * 100 + length);
+                TranslationRequest[] requests = [.. Enumerable.Range(0, length).Select(_ => new TranslationRequest(new((uint)dice.Next(24)), 0x5000, Access.Read))];
+                var results = new TranslationResult[length];
+                Array.Fill(results, TranslationResult.Message(1)); // what was there before must not pass for an answer
+                using TranslationPort port = _machine.Iommu.OpenPort(new() { Tags = (uint)tags, ContextEntries = 2 }, strategy);
+                port.Translate(requests, results);
+                Assert.Equal(
+                    requests.Select(request => request.Device.Value switch { < 8 => 0x10_0000UL, < 16 => 0x20_0000UL, _ => 0x5000UL }),
+                    results.Select(result => result.Address));
+                Assert.Equal(requests.Select(request => request.Device.Value < 16), results.Select(result => result.Succeeded));
+            }
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Strategies))]
     public void FaultsOfABatchAreReportedInItsOrder(WalkStrategy strategy)
