@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using FastNest.Cli.Bench;
 using FastNest.Engine;
 using FastNest.Requests;
 
@@ -14,7 +15,7 @@ public class TranslationBenchmarks : IDisposable
 
     private readonly ulong[] _iovas = new ulong[Requests];
     private readonly TranslationResult[] _results = new TranslationResult[Batch];
-    private NestedMachine? _machine;
+    private BenchMachine? _machine;
     private TranslationPort? _port;
 
     /// <summary>Pages of 4 KiB that requests choose from.</summary>
@@ -28,12 +29,12 @@ public class TranslationBenchmarks : IDisposable
     [GlobalSetup]
     public void Setup()
     {
-        _machine = new(Pages);
+        _machine = new(Pages, devices: 1, isNested: true);
         _port = _machine.Iommu.OpenPort(Caches ? new() : CacheOptions.None);
         var random = new Random(2);
         for (int i = 0; i < Requests; i++)
         {
-            _iovas[i] = (ulong)random.Next(Pages) << 12 | (uint)random.Next(4096);
+            _iovas[i] = _machine.Iova(random.Next(Pages)) | (uint)random.Next(4096);
         }
 
         Translate();
@@ -48,7 +49,7 @@ public class TranslationBenchmarks : IDisposable
     {
         for (int done = 0; done < Requests; done += Batch)
         {
-            _port!.Translate(NestedMachine.Device, _iovas.AsSpan(done, Batch), Access.Read, _results);
+            _port!.Translate(_machine!.Requester(0), _iovas.AsSpan(done, Batch), Access.Read, _results);
         }
     }
 

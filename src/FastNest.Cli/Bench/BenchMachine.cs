@@ -20,7 +20,7 @@ internal sealed class BenchMachine : IDisposable
     private const ulong GuestEntryBits = 0x67;
     private const ulong AddressMask = 0xF_FFFF_FFFF_F000;
 
-    private readonly NativeMemoryOwner _owner;
+    private readonly NativeBlock _owner;
     private readonly Stack<ulong> _freeTables = new();
 
     /// <param name="pages">Pages of 4 KiB of all devices together.</param>

@@ -1,11 +1,12 @@
 using System.Numerics;
+using FastNest.Memory;
 
 namespace FastNest.Cli.Bench;
 
 /// <summary>A direct-mapped table of pairs, as large as the scenario needs.</summary>
 internal sealed unsafe class LimitTable : IDisposable
 {
-    private readonly NativeMemoryOwner _memory;
+    private readonly NativeBlock _memory;
 
     public LimitTable(int entries)
     {
