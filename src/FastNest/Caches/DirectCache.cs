@@ -86,6 +86,10 @@ internal sealed class DirectCache
         _largestShift = Math.Max(_largestShift, shift);
     }
 
+    /// <summary>Keeps what stands below an address: see <see cref="PackedPage"/>.</summary>
+    public void Keep(ulong tag, ulong address, ulong below) =>
+        Fill(KeyOf(tag, address), below, (below & PackedPage.IsPage) != 0 ? PackedPage.Shift(below) : Granule);
+
     /// <summary>Keeps several of one size.</summary>
     public void Fill<TLanes>(TLanes keys, TLanes values, uint bits, int shift)
         where TLanes : struct, ILanes<TLanes>
@@ -150,14 +154,6 @@ internal sealed class DirectCache
         Array.Clear(_pairs);
         _largestShift = 0;
         Counters.Invalidations++;
-    }
-
-    /// <summary>Counts the lookups of several lanes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Count(uint hits, uint misses)
-    {
-        Counters.Hits += BitOperations.PopCount(hits);
-        Counters.Misses += BitOperations.PopCount(misses);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

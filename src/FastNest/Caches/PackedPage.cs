@@ -5,7 +5,8 @@ namespace FastNest.Caches;
 /// <summary>
 /// What stands below a granule of addresses, in 64 bits:
 /// <code>
-///X
+/// 63   52 51                 12 11     10 9        4 3      0
+/// |  0   | address              | page | 0 | shift    | rights |
 /// </code>
 /// For a page, the output address of the granule asked for and log2 of the whole page's size; else the physical address of the
 /// table of level 1.

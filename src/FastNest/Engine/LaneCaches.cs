@@ -1,4 +1,6 @@
+using System.Numerics;
 using FastNest.Caches;
+using FastNest.Walks;
 
 namespace FastNest.Engine;
 
@@ -8,17 +10,20 @@ namespace FastNest.Engine;
 /// </summary>
 internal sealed class LaneCaches
 {
+    private const int SmallShift = 12;
+    private const int LargeShift = 21;
+    private const int HugeShift = 30;
     private const int LargeShare = 4;
     private const int HugeEntries = 64;
 
     public LaneCaches(CacheOptions options)
     {
-        int entries = options.IotlbSets == 0 ? 0 : (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)(options.IotlbSets * options.IotlbWays));
-        Small = new(entries, 12);
-        Large = new(entries == 0 ? 0 : Math.Max(1, entries / LargeShare), 21);
-        Huge = new(Math.Min(entries, HugeEntries), 30);
-        GuestTables = new(options.GuestTableEntries, 21);
-        HostTables = new(options.HostTableEntries, 21);
+        int entries = options.IotlbSets == 0 ? 0 : (int)BitOperations.RoundUpToPowerOf2((uint)(options.IotlbSets * options.IotlbWays));
+        Small = new(entries, SmallShift);
+        Large = new(entries == 0 ? 0 : Math.Max(1, entries / LargeShare), LargeShift);
+        Huge = new(Math.Min(entries, HugeEntries), HugeShift);
+        GuestTables = new(options.GuestTableEntries, LaneStage.GranuleShift);
+        HostTables = new(options.HostTableEntries, LaneStage.GranuleShift);
     }
 
     /// <summary>Pages below 2 MiB.</summary>
@@ -39,7 +44,7 @@ internal sealed class LaneCaches
     public DirectCache HostTables { get; }
 
     /// <summary>The cache for pages of a size.</summary>
-    public DirectCache Of(int shift) => shift < 21 ? Small : shift < 30 ? Large : Huge;
+    public DirectCache Of(int shift) => shift < LargeShift ? Small : shift < HugeShift ? Large : Huge;
 
     /// <summary>Drops every translation of a range.</summary>
     /// <param name="tag">The tag of the first stage, or of the second without one.</param>

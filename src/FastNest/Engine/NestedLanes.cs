@@ -223,7 +223,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             uint granted = live & LaneAnswers.Granted(TLanes.Load(in requests.Needs, i), page);
             if (granted != 0)
             {
-                TLanes address = TLanes.Blend(offset, TLanes.Load(in requests.Iovas, i), page & ~TLanes.All(LaneStage.Unkept));
+                TLanes address = TLanes.Blend(offset, TLanes.Load(in requests.Iovas, i), page);
                 TLanes answer = LaneAnswers.Of(TLanes.Load(in requests.Answers, i), page);
                 Write(granted, address, answer, ref requests.Places, i, ref results);
                 if (keeps)
@@ -252,9 +252,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         {
             int i = from + BitOperations.TrailingZeroCount(granted);
             ulong page = _pages[i];
-            int size = PackedPage.Shift(page);
-            DirectCache cache = _caches.Of(size);
-            cache.Fill(cache.KeyOf(Unsafe.Add(ref requests.Tags, i), Unsafe.Add(ref requests.Iovas, i)), page & ~LaneStage.Unkept, size);
+            _caches.Of(PackedPage.Shift(page)).Keep(Unsafe.Add(ref requests.Tags, i), Unsafe.Add(ref requests.Iovas, i), page);
         }
     }
 

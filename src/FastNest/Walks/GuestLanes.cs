@@ -57,7 +57,7 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
                 if (miss == 0)
                 {
                     uint loaded = live & TLanes.Equal(value & TLanes.All(PackedPage.IsPage), TLanes.All(0));
-                    TLanes page = ReadLeaves(run, mask, usualEntry, iova, value, ref loaded);
+                    TLanes page = LaneEntries.ReadLeaves<TGuest, TLanes>(memory, run, mask, usualEntry, iova, value, ref loaded, out _);
                     if (loaded == live)
                     {
                         TLanes.Store(page, ref pages, i);
@@ -99,18 +99,6 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
         }
     }
 
-    /// <summary>Reads entries of level 1 for lanes with a table; on return the bits tell which map a page.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private TLanes ReadLeaves(PhysicalRun run, TLanes mask, TLanes usual, TLanes iova, TLanes tables, ref uint bits)
-    {
-        TLanes index = (iova >>> 9) & TLanes.All(LaneStage.IndexMask);
-        TLanes entry = memory.Load64(run, (tables & TLanes.All(PackedPage.AddressMask)) + index, ref bits);
-        bits &= TLanes.Equal(entry & mask, usual);
-        return (entry & TLanes.All(TGuest.Address))
-            | TLanes.All(PackedPage.Of(0, 12, Access.None))
-            | (TGuest.Rights(entry) & tables);
-    }
-
     private void Descend(PhysicalRun run, in LaneStage guest, in LaneStage second, int count)
     {
         for (int i = 0; i < count; i += TLanes.Count)
@@ -136,11 +124,9 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
                     : 0;
             }
 
-            ulong value = _found[i];
-            if (value != 0 && tables.IsOn && (value & LaneStage.Unkept) == 0)
+            if (_found[i] != 0 && tables.IsOn)
             {
-                int shift = (value & PackedPage.IsPage) != 0 ? PackedPage.Shift(value) : tables.Granule;
-                tables.Fill(tables.KeyOf(_tags[i], _iovas[i]), value, shift);
+                tables.Keep(_tags[i], _iovas[i], _found[i]);
             }
         }
     }
@@ -180,9 +166,9 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
             TLanes.Store(entry, ref _entries[0], 0);
             for (uint rest = here & ~usual; rest != 0; rest &= rest - 1)
             {
+                // An entry that could not be read is 0 here, and not present.
                 int lane = BitOperations.TrailingZeroCount(rest);
-                bool known = (loaded >> lane & 1) != 0;
-                _found[i + lane] = known ? Large(in guest, level, _entries[lane], _iovas[i + lane], _found[i + lane]) : 0;
+                _found[i + lane] = Large(in guest, level, _entries[lane], _iovas[i + lane], _found[i + lane]);
                 _levels[i + lane] = 0;
             }
         }
@@ -192,15 +178,9 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
     private static ulong Large(in LaneStage guest, int level, ulong entry, ulong iova, ulong table)
     {
         DecodedEntry decoded = TGuest.Decode(entry, level);
-        if (decoded.Kind != EntryKind.Leaf || (entry & guest.LeafMarks) != guest.LeafMarks)
-        {
-            return 0;
-        }
-
-        return PackedPage.Of(
-            decoded.Address | (iova & ((1UL << decoded.Next) - 1) & ~LaneStage.GranuleMask),
-            decoded.Next,
-            decoded.Permissions & (Access)(table & PackedPage.RightsMask));
+        return decoded.Kind == EntryKind.Leaf && (entry & guest.LeafMarks) == guest.LeafMarks
+            ? LaneEntries.Part(in decoded, iova, table, LaneStage.GranuleMask)
+            : 0;
     }
 
     private void ReadLeaves(
@@ -219,7 +199,7 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
             TLanes iova = TLanes.Load(in columns.Iovas, i);
             uint large = TLanes.Equal(below & isPage, isPage);
             uint mapped = live & ~large & ~TLanes.Equal(below, TLanes.All(0));
-            TLanes page = ReadLeaves(run, mask, usual, iova, below, ref mapped);
+            TLanes page = LaneEntries.ReadLeaves<TGuest, TLanes>(memory, run, mask, usual, iova, below, ref mapped, out _);
             TLanes part = below | (iova & TLanes.All(LaneStage.GranuleMask & PackedPage.AddressMask));
             TLanes.Store(TLanes.Select(mapped, page, TLanes.Select(large, part, TLanes.All(0))), ref pages, i);
         }

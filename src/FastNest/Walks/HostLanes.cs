@@ -4,7 +4,6 @@ using FastNest.Caches;
 using FastNest.Formats;
 using FastNest.Lanes;
 using FastNest.Memory;
-using FastNest.Requests;
 
 namespace FastNest.Walks;
 
@@ -100,7 +99,7 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
             if (miss == 0)
             {
                 uint loaded = live & TLanes.Equal(value & TLanes.All(PackedPage.IsPage), TLanes.All(0));
-                TLanes page = ReadLeaves(run, mask, usual, address, value, ref loaded, out _);
+                TLanes page = LaneEntries.ReadLeaves<THost, TLanes>(memory, run, mask, usual, address, value, ref loaded, out _);
                 if (loaded == live)
                 {
                     TLanes.Store(page, ref found, i);
@@ -123,19 +122,6 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
         tables.Counters.Hits += count - missing;
         tables.Counters.Misses += missing;
         return missing;
-    }
-
-    /// <summary>Reads entries of level 1 for lanes with a table; on return the bits tell which map a page of 4 KiB.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private TLanes ReadLeaves(
-        PhysicalRun run, TLanes mask, TLanes usual, TLanes address, TLanes tables, ref uint bits, out TLanes entry)
-    {
-        TLanes index = (address >>> 9) & TLanes.All(LaneStage.IndexMask);
-        entry = memory.Load64(run, (tables & TLanes.All(PackedPage.AddressMask)) + index, ref bits);
-        bits &= TLanes.Equal(entry & mask, usual);
-        return (entry & TLanes.All(THost.Address))
-            | TLanes.All(PackedPage.Of(0, 12, Access.None))
-            | (THost.Rights(entry) & tables);
     }
 
     /// <summary>Goes down to the tables of level 1, or to large pages, and keeps them.</summary>
@@ -164,8 +150,7 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
                 ulong value = Unsafe.Add(ref found, i);
                 if (value != 0 && (value & LaneStage.Unkept) == 0)
                 {
-                    int shift = (value & PackedPage.IsPage) != 0 ? PackedPage.Shift(value) : tables.Granule;
-                    tables.Fill(tables.KeyOf(Unsafe.Add(ref tags, i), Unsafe.Add(ref addresses, i)), value, shift);
+                    tables.Keep(Unsafe.Add(ref tags, i), Unsafe.Add(ref addresses, i), value);
                 }
             }
         }
@@ -179,7 +164,8 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
         TLanes value = TLanes.All(usualValue | stage.TableMarks);
         for (int i = 0; i < count; i += TLanes.Count)
         {
-            uint here = LaneCount.Live<TLanes>(i, count) & TLanes.Equal(TLanes.Load(in _levels[0], i), TLanes.All((ulong)level));
+            TLanes levels = TLanes.Load(in _levels[0], i);
+            uint here = LaneCount.Live<TLanes>(i, count) & TLanes.Equal(levels, TLanes.All((ulong)level));
             if (here == 0)
             {
                 continue;
@@ -191,41 +177,31 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
             TLanes entry = memory.Load64(run, (table & TLanes.All(PackedPage.AddressMask)) + index, ref loaded);
             uint usual = loaded & TLanes.Equal(entry & mask, value);
             TLanes next = (entry & TLanes.All(THost.Address)) | (THost.Rights(entry) & table);
+            TLanes.Store(TLanes.Select(usual, next, table), ref found, i);
+            TLanes.Store(levels - TLanes.Select(usual, TLanes.All(1), TLanes.All(0)), ref _levels[0], i);
             if (usual == here)
             {
-                TLanes.Store(TLanes.Select(here, next, table), ref found, i);
-                TLanes.Store(TLanes.Load(in _levels[0], i) - TLanes.Select(here, TLanes.All(1), TLanes.All(0)), ref _levels[0], i);
                 continue;
             }
 
-            TLanes.Store(TLanes.Select(usual, next, table), ref found, i);
-            TLanes.Store(TLanes.Load(in _levels[0], i) - TLanes.Select(usual, TLanes.All(1), TLanes.All(0)), ref _levels[0], i);
             TLanes.Store(entry, ref _entries[0], 0);
             for (uint rest = here & ~usual; rest != 0; rest &= rest - 1)
             {
+                // An entry that could not be read is 0 here, and not present.
                 int lane = BitOperations.TrailingZeroCount(rest);
-                bool known = (loaded >> lane & 1) != 0;
-                Unsafe.Add(ref found, i + lane) = known
-                    ? Unusual(in stage, level, _entries[lane], Unsafe.Add(ref addresses, i + lane), Unsafe.Add(ref found, i + lane), out _levels[i + lane])
-                    : Nothing(out _levels[i + lane]);
+                ref ulong below = ref Unsafe.Add(ref found, i + lane);
+                below = Unusual(in stage, level, _entries[lane], Unsafe.Add(ref addresses, i + lane), below, out _levels[i + lane]);
             }
         }
-    }
-
-    private static ulong Nothing(out ulong next)
-    {
-        next = 0;
-        return 0;
     }
 
     private static ulong Unusual(in LaneStage stage, int level, ulong entry, ulong address, ulong table, out ulong next)
     {
         next = 0;
         DecodedEntry decoded = THost.Decode(entry, level);
-        Access rights = decoded.Permissions & (Access)(table & PackedPage.RightsMask);
         if (decoded.Kind == EntryKind.Leaf && (entry & stage.LeafMarks) == stage.LeafMarks)
         {
-            return PackedPage.Of(decoded.Address | (address & ((1UL << decoded.Next) - 1) & ~LaneStage.GranuleMask), decoded.Next, rights)
+            return LaneEntries.Part(in decoded, address, table, LaneStage.GranuleMask)
                 | ((entry & stage.KeptMarks) == stage.KeptMarks ? 0 : LaneStage.Unkept);
         }
 
@@ -241,7 +217,7 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
         }
 
         next = decoded.Next;
-        return decoded.Address | (ulong)rights;
+        return decoded.Address | ((ulong)decoded.Permissions & table & PackedPage.RightsMask);
     }
 
     private void ReadLeaves(
@@ -261,7 +237,7 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
             uint large = TLanes.Equal(below & isPage, isPage);
             uint small = live & ~large & ~TLanes.Equal(below, TLanes.All(0));
             uint mapped = small;
-            TLanes page = ReadLeaves(run, mask, usual, address, below, ref mapped, out TLanes entry);
+            TLanes page = LaneEntries.ReadLeaves<THost, TLanes>(memory, run, mask, usual, address, below, ref mapped, out TLanes entry);
             TLanes part = below | (address & TLanes.All(LaneStage.GranuleMask & PackedPage.AddressMask));
             TLanes.Store(TLanes.Select(mapped, page, TLanes.Select(large, part, TLanes.All(0))), ref pages, i);
             if (mapped != small)
@@ -282,10 +258,7 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
     {
         DecodedEntry decoded = THost.Decode(entry, 1);
         return decoded.Kind == EntryKind.Leaf && (entry & stage.LeafMarks) == stage.LeafMarks
-            ? PackedPage.Of(
-                decoded.Address | (address & ((1UL << decoded.Next) - 1) & PackedPage.AddressMask),
-                decoded.Next,
-                decoded.Permissions & (Access)(table & PackedPage.RightsMask))
+            ? LaneEntries.Part(in decoded, address, table, GuestPhysicalSpace.PageSize - 1)
             : 0;
     }
 }

@@ -15,5 +15,8 @@ internal readonly record struct LaneStage(byte Levels, ulong TableMarks, ulong L
     /// <summary>Of an address moved down so that an index counts entries of eight bytes.</summary>
     public const ulong IndexMask = 511 << 3;
 
-    public const ulong GranuleMask = (1 << 21) - 1;
+    /// <summary>log2 of what a table of level 1 maps: the granule in which tables and large pages are kept.</summary>
+    public const int GranuleShift = 21;
+
+    public const ulong GranuleMask = (1 << GranuleShift) - 1;
 }
