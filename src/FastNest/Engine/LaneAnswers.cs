@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using FastNest.Caches;
 using FastNest.Lanes;
+using FastNest.Requests;
 
 namespace FastNest.Engine;
 
@@ -13,7 +14,14 @@ namespace FastNest.Engine;
 /// </summary>
 internal static class LaneAnswers
 {
-    private const ulong DomainMask = 0xFFFFUL << 48;
+    private const int DomainShift = 48;
+    private const ulong DomainMask = 0xFFFFUL << DomainShift;
+
+    /// <summary>What answers of a context tell.</summary>
+    public static ulong Of(in TranslationContext context) =>
+        (ulong)context.Domain << DomainShift
+        | PackedPage.ShiftMask << PackedPage.ShiftShift
+        | (ulong)(context.Host.Permissions & Access.All);
 
     /// <summary>One bit for each request whose needs a page grants.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

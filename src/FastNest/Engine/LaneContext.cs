@@ -8,8 +8,6 @@ namespace FastNest.Engine;
 /// <summary>What of a context requests that are walked side by side take with them, made ready when it is resolved.</summary>
 internal struct LaneContext
 {
-    private const int DomainShift = 48;
-
     /// <summary>Whether there are tables to walk, which the context may read.</summary>
     public bool Walks;
 
@@ -35,20 +33,19 @@ internal struct LaneContext
     {
         bool nested = context.Mode == ContextMode.Nested;
         ulong host = (ulong)context.Host.Tag << DirectCache.TagShift;
+        LaneShape shape = LaneShape.Of(in context);
         return new()
         {
             Walks = nested
                 ? (context.Host.Permissions & Access.Read) != 0
                 : context.Mode == ContextMode.Host && context.Host.Levels != 0,
-            Shape = LaneShape.Of(in context),
-            ShapeKey = LaneShape.Of(in context).Key,
+            Shape = shape,
+            ShapeKey = shape.Key,
             Tag = nested ? (ulong)context.Guest.Tag << DirectCache.TagShift : host,
             HostTag = host,
             Root = context.Guest.Root,
             HostRoot = context.Host.Root,
-            Answers = (ulong)context.Domain << DomainShift
-                | PackedPage.ShiftMask << PackedPage.ShiftShift
-                | (ulong)(context.Host.Permissions & Access.All),
+            Answers = LaneAnswers.Of(in context),
             _permitted = context.Host.Permissions,
             _wantedWithoutPrivilege = nested && context.Guest.EnforcesUser ? StageRights.User : Access.None,
             _isNested = nested,

@@ -61,12 +61,11 @@ internal sealed class LaneRequests
     }
 
     /// <summary>Gives up every request taken so far: each is to be served otherwise.</summary>
-    public void Abandon(Span<ulong> unserved)
+    public void Abandon(PlaceSet unserved)
     {
         for (int i = 0; i < Count; i++)
         {
-            ulong place = Unsafe.Add(ref Places, i);
-            unserved[(int)(place >> 6)] |= 1UL << (int)(place & 63);
+            unserved.Add((int)Unsafe.Add(ref Places, i));
         }
 
         Count = 0;

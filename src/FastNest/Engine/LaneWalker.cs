@@ -7,6 +7,6 @@ internal abstract class LaneWalker
     /// <param name="requests">What is asked; used up.</param>
     /// <param name="messages">Where requests are not for memory.</param>
     /// <param name="results">Receives the answers, as pairs of 64 bits, at the requests' places.</param>
-    /// <param name="unserved">Has the bit of every place set that remains: refused, or out of the ordinary.</param>
-    public abstract void Serve(LaneRequests requests, AddressRange messages, Span<ulong> results, Span<ulong> unserved);
+    /// <param name="unserved">Receives every place that remains: refused, or out of the ordinary.</param>
+    public abstract void Serve(LaneRequests requests, AddressRange messages, Span<ulong> results, PlaceSet unserved);
 }

@@ -1,6 +1,4 @@
-using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using FastNest.Caches;
 using FastNest.Formats;
 using FastNest.Memory;
@@ -12,7 +10,7 @@ namespace FastNest.Engine;
 /// <summary>
 /// One port's caches and walks, compiled for a first- and a second-stage format. Owned by one thread.
 /// </summary>
-internal sealed class NestedCore<TGuest, THost> : TranslationCore
+internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
     where TGuest : struct, IGuestFormat
     where THost : struct, IPageTableFormat
 {
@@ -145,136 +143,10 @@ internal sealed class NestedCore<TGuest, THost> : TranslationCore
         }
     }
 
-    /// <summary>One requester's addresses side by side, then those that remain one by one, in order.</summary>
-    private void TranslateLanes(
-        in TranslationRequest request,
-        in TranslationContext context,
-        ulong needs,
-        ReadOnlySpan<ulong> iovas,
-        Span<TranslationResult> results,
-        TranslationRegime regime)
-    {
-        Span<ulong> unserved = stackalloc ulong[LaneRequests.Capacity / 64];
-        unserved.Clear();
-        _lanes.Shape = context.Lanes.Shape;
-        _lanes.Fill(iovas, needs, in context.Lanes);
-        _walker!.Serve(_lanes, request.HasPasid ? AddressRange.Empty : regime.MessageWindow, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
-        for (int word = 0; word < unserved.Length; word++)
-        {
-            for (ulong rest = unserved[word]; rest != 0; rest &= rest - 1)
-            {
-                int i = (word << 6) + BitOperations.TrailingZeroCount(rest);
-                results[i] = TranslateBound(request with { Iova = iovas[i] }, in context, regime);
-            }
-        }
-    }
-
     private TranslationResult TranslateBound(in TranslationRequest request, in TranslationContext context, TranslationRegime regime) =>
         !request.HasPasid && regime.MessageWindow.Contains(request.Iova)
             ? Message(in request)
             : Translate(in request, in context, regime);
-
-    /// <summary>Mixed requests: those of one shape side by side, then of the next, at last those that remain one by one, in order.</summary>
-    private void TranslateLanes(ReadOnlySpan<TranslationRequest> requests, Span<TranslationResult> results, TranslationRegime regime)
-    {
-        Span<ulong> unserved = stackalloc ulong[LaneRequests.Capacity / 64];
-        Span<ulong> waiting = stackalloc ulong[LaneRequests.Capacity / 64];
-        unserved.Clear();
-        waiting.Clear();
-        Span<ulong> answers = MemoryMarshal.Cast<TranslationResult, ulong>(results);
-        StageAll(requests, regime, waiting, unserved);
-
-        // None may be set out while some still wait: those that were, gave way to one that recycled the tags.
-        while (_lanes.Count != 0 || waiting.ContainsAnyExcept(0UL))
-        {
-            _walker!.Serve(_lanes, AddressRange.Empty, answers, unserved);
-            StageWaiting(requests, regime, waiting, unserved);
-        }
-
-        for (int word = 0; word < unserved.Length; word++)
-        {
-            for (ulong rest = unserved[word]; rest != 0; rest &= rest - 1)
-            {
-                int i = (word << 6) + BitOperations.TrailingZeroCount(rest);
-                results[i] = Translate(in requests[i], regime);
-            }
-        }
-    }
-
-    /// <summary>Takes the first request that may be walked side by side, and all of its shape; the others of that kind wait.</summary>
-    private void StageAll(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, Span<ulong> waiting, Span<ulong> unserved)
-    {
-        _lanes.Clear();
-        ulong shape = 0;
-        for (int i = 0; i < requests.Length; i++)
-        {
-            Stage(in requests[i], i, regime, ref shape, waiting, unserved);
-        }
-    }
-
-    private void StageWaiting(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, Span<ulong> waiting, Span<ulong> unserved)
-    {
-        _lanes.Clear();
-        ulong shape = 0;
-        for (int word = 0; word < waiting.Length; word++)
-        {
-            ulong rest = waiting[word];
-            waiting[word] = 0;
-            for (; rest != 0; rest &= rest - 1)
-            {
-                int i = (word << 6) + BitOperations.TrailingZeroCount(rest);
-                Stage(in requests[i], i, regime, ref shape, waiting, unserved);
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Stage(
-        in TranslationRequest request, int place, TranslationRegime regime, ref ulong shape, Span<ulong> waiting, Span<ulong> unserved)
-    {
-        if (request.Kind != RequestKind.Untranslated || (!request.HasPasid && regime.MessageWindow.Contains(request.Iova)))
-        {
-            unserved[place >> 6] |= 1UL << (place & 63);
-            return;
-        }
-
-        int recycled = _recycled;
-        ref readonly TranslationContext context = ref Context(in request);
-        if (_recycled != recycled)
-        {
-            // The tags of those taken so far may be another's by now.
-            _lanes.Abandon(unserved);
-        }
-
-        if (!IsUsual(in request, in context, regime, out ulong needs))
-        {
-            unserved[place >> 6] |= 1UL << (place & 63);
-            return;
-        }
-
-        ref readonly LaneContext lanes = ref context.Lanes;
-        if (_lanes.Count == 0)
-        {
-            shape = lanes.ShapeKey;
-            _lanes.Shape = lanes.Shape;
-        }
-        else if (lanes.ShapeKey != shape)
-        {
-            waiting[place >> 6] |= 1UL << (place & 63);
-            return;
-        }
-
-        _lanes.Add(place, request.Iova, needs, in lanes);
-    }
-
-    /// <summary>Whether a request is one of memory, through tables, that may be walked side by side with others.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool IsUsual(
-        in TranslationRequest request, in TranslationContext context, TranslationRegime regime, out ulong needs) =>
-        context.Lanes.TryNeeds(in request, out needs)
-        && context.Lanes.Walks
-        && request.Kind == RequestKind.Untranslated
-        && (request.HasPasid || regime.Exclusion.IsEmpty || !(regime.ExcludesAll || context.Excludable));
 
     private TranslationResult Translate(in TranslationRequest request, TranslationRegime regime)
     {

@@ -36,7 +36,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         _guest = new(memory, _host, caches.GuestTables);
     }
 
-    public override void Serve(LaneRequests requests, AddressRange messages, Span<ulong> results, Span<ulong> unserved)
+    public override void Serve(LaneRequests requests, AddressRange messages, Span<ulong> results, PlaceSet unserved)
     {
         ref ulong first = ref MemoryMarshal.GetReference(results);
         SetAside(requests, messages, unserved);
@@ -85,7 +85,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     }
 
     /// <summary>Sets requests aside whose addresses are beyond the tables or the caches' keys, or not memory's.</summary>
-    private static void SetAside(LaneRequests requests, AddressRange messages, Span<ulong> unserved)
+    private static void SetAside(LaneRequests requests, AddressRange messages, PlaceSet unserved)
     {
         LaneShape shape = requests.Shape;
         int reach = Math.Min(
@@ -116,12 +116,11 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         requests.Count = kept;
     }
 
-    private static void Leave(LaneRequests requests, uint bits, int from, Span<ulong> unserved)
+    private static void Leave(LaneRequests requests, uint bits, int from, PlaceSet unserved)
     {
         for (; bits != 0; bits &= bits - 1)
         {
-            ulong place = Unsafe.Add(ref requests.Places, from + BitOperations.TrailingZeroCount(bits));
-            unserved[(int)(place >> 6)] |= 1UL << (int)(place & 63);
+            unserved.Add((int)Unsafe.Add(ref requests.Places, from + BitOperations.TrailingZeroCount(bits)));
         }
     }
 
@@ -212,7 +211,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         }
     }
 
-    private void Deliver(LaneRequests requests, bool keeps, ref ulong results, Span<ulong> unserved)
+    private void Deliver(LaneRequests requests, bool keeps, ref ulong results, PlaceSet unserved)
     {
         TLanes offset = TLanes.All(0xFFF);
         int count = requests.Count;

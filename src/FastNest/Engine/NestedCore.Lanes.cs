@@ -1,0 +1,119 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using FastNest.Requests;
+
+namespace FastNest.Engine;
+
+/// <content>Batches: what may be walked side by side, and what remains.</content>
+internal sealed partial class NestedCore<TGuest, THost>
+{
+    /// <summary>One requester's addresses side by side, then those that remain one by one, in order.</summary>
+    private void TranslateLanes(
+        in TranslationRequest request,
+        in TranslationContext context,
+        ulong needs,
+        ReadOnlySpan<ulong> iovas,
+        Span<TranslationResult> results,
+        TranslationRegime regime)
+    {
+        PlaceSet unserved = new(stackalloc ulong[PlaceSet.Words]);
+        _lanes.Shape = context.Lanes.Shape;
+        _lanes.Fill(iovas, needs, in context.Lanes);
+        _walker!.Serve(_lanes, request.HasPasid ? AddressRange.Empty : regime.MessageWindow, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
+        while (unserved.TryTake(out int i))
+        {
+            results[i] = TranslateBound(request with { Iova = iovas[i] }, in context, regime);
+        }
+    }
+
+    /// <summary>Mixed requests: those of one shape side by side, then of the next, at last those that remain one by one, in order.</summary>
+    private void TranslateLanes(ReadOnlySpan<TranslationRequest> requests, Span<TranslationResult> results, TranslationRegime regime)
+    {
+        PlaceSet unserved = new(stackalloc ulong[PlaceSet.Words]);
+        PlaceSet waiting = new(stackalloc ulong[PlaceSet.Words]);
+        Span<ulong> answers = MemoryMarshal.Cast<TranslationResult, ulong>(results);
+        StageAll(requests, regime, waiting, unserved);
+
+        // None may be set out while some still wait: those that were, gave way to one that recycled the tags.
+        while (_lanes.Count != 0 || !waiting.IsEmpty)
+        {
+            _walker!.Serve(_lanes, AddressRange.Empty, answers, unserved);
+            StageWaiting(requests, regime, waiting, unserved);
+        }
+
+        while (unserved.TryTake(out int i))
+        {
+            results[i] = Translate(in requests[i], regime);
+        }
+    }
+
+    /// <summary>Takes the first request that may be walked side by side, and all of its shape; the others of that kind wait.</summary>
+    private void StageAll(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, PlaceSet waiting, PlaceSet unserved)
+    {
+        _lanes.Clear();
+        ulong shape = 0;
+        for (int i = 0; i < requests.Length; i++)
+        {
+            Stage(in requests[i], i, regime, ref shape, waiting, unserved);
+        }
+    }
+
+    private void StageWaiting(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, PlaceSet waiting, PlaceSet unserved)
+    {
+        _lanes.Clear();
+        ulong shape = 0;
+        PlaceSet taken = new(stackalloc ulong[PlaceSet.Words]);
+        waiting.MoveTo(taken);
+        while (taken.TryTake(out int i))
+        {
+            Stage(in requests[i], i, regime, ref shape, waiting, unserved);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Stage(
+        in TranslationRequest request, int place, TranslationRegime regime, ref ulong shape, PlaceSet waiting, PlaceSet unserved)
+    {
+        if (request.Kind != RequestKind.Untranslated || (!request.HasPasid && regime.MessageWindow.Contains(request.Iova)))
+        {
+            unserved.Add(place);
+            return;
+        }
+
+        int recycled = _recycled;
+        ref readonly TranslationContext context = ref Context(in request);
+        if (_recycled != recycled)
+        {
+            // The tags of those taken so far may be another's by now.
+            _lanes.Abandon(unserved);
+        }
+
+        if (!IsUsual(in request, in context, regime, out ulong needs))
+        {
+            unserved.Add(place);
+            return;
+        }
+
+        ref readonly LaneContext lanes = ref context.Lanes;
+        if (_lanes.Count == 0)
+        {
+            shape = lanes.ShapeKey;
+            _lanes.Shape = lanes.Shape;
+        }
+        else if (lanes.ShapeKey != shape)
+        {
+            waiting.Add(place);
+            return;
+        }
+
+        _lanes.Add(place, request.Iova, needs, in lanes);
+    }
+
+    /// <summary>Whether an untranslated request goes through tables and may be walked side by side with others.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsUsual(
+        in TranslationRequest request, in TranslationContext context, TranslationRegime regime, out ulong needs) =>
+        context.Lanes.TryNeeds(in request, out needs)
+        && context.Lanes.Walks
+        && (request.HasPasid || regime.Exclusion.IsEmpty || !(regime.ExcludesAll || context.Excludable));
+}
