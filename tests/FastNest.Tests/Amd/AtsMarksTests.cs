@@ -24,7 +24,7 @@ public sealed class AtsMarksTests : IDisposable
         _root = _machine.NewTable();
         ulong host = Bits.DteLow(_root, 2) | 3UL << 7;
         _machine.SetDte(Device, host, 5 | 1UL << 32);
-        _machine.SetDte(Device + 1, host | 1UL << 55 | (Gcr3 >> 12 & 7) << 58, 5 | 1UL << 32 | (Gcr3 >> 15 & 0xFFFF) << 16);
+        _machine.SetDte(Device + 1, host | Bits.GuestLow(Gcr3), 5 | 1UL << 32 | Bits.GuestMiddle(Gcr3));
         _machine.Poke(Gcr3 + Pasid * 8, Guest | 1);
         for (ulong level = 0; level < 3; level++)
         {

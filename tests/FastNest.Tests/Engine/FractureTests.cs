@@ -32,7 +32,7 @@ public class FractureTests
         machine.Poke(Root, (Root + 0x1000) | 0x67);
         machine.Poke(Root + 0x1000, (Root + 0x2000) | 0x67);
         machine.Poke(Root + 0x2000, 0x1000_0000 | 0xE7);
-        machine.SetDte(Device, Bits.DteLow(host, 3) | 1UL << 55 | (Gcr3 >> 12 & 7) << 58, 5 | (Gcr3 >> 15 & 0xFFFF) << 16);
+        machine.SetDte(Device, Bits.DteLow(host, 3) | Bits.GuestLow(Gcr3), 5 | Bits.GuestMiddle(Gcr3));
         machine.Start(1UL << 16 | 1UL << 58);
         Assert.Equal((0x1000_0000UL, 12), Ask(0));
         Assert.Equal((0x1000_1000UL, 12), Ask(0x1000));

@@ -36,7 +36,7 @@ public class NestedAllocationTests
             machine.Poke(GuestRoot + 0x3000 + page * 8, page << 12 | GuestEntry);
         }
 
-        machine.SetDte(Device, Bits.DteLow(host, 3) | 1UL << 55 | (Gcr3 >> 12 & 7) << 58, 5 | (Gcr3 >> 15 & 0xFFFF) << 16);
+        machine.SetDte(Device, Bits.DteLow(host, 3) | Bits.GuestLow(Gcr3), 5 | Bits.GuestMiddle(Gcr3));
         machine.Start(1UL << 16 | 1UL << 58);
         CacheOptions options = caches switch
         {

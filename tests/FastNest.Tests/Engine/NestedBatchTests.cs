@@ -143,7 +143,7 @@ public sealed class NestedBatchTests : IDisposable
         _machine.SetEntry(host, 3, 0x10_0000, 1, Bits.Pte(0x10_0000));
         _machine.SetEntry(host, 3, 0x20_0000, 1, Bits.Pte(0x20_0000));
         _machine.Poke(Gcr3, Top | 1);
-        _machine.SetDte(Device, Bits.DteLow(host, 3) | 1UL << 55 | (Gcr3 >> 12 & 7) << 58, Domain | (Gcr3 >> 15 & 0xFFFF) << 16);
+        _machine.SetDte(Device, Bits.DteLow(host, 3) | Bits.GuestLow(Gcr3), Domain | Bits.GuestMiddle(Gcr3));
         return host;
     }
 

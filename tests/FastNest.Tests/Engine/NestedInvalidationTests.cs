@@ -40,7 +40,7 @@ public sealed class NestedInvalidationTests : IDisposable
             _machine.Poke(Root + 0x4000 + page * 8, (0x1001_0000 + page * 0x1000) | 0x67);
         }
 
-        _machine.SetDte(Device, Bits.DteLow(_host, 3) | 1UL << 55 | (Gcr3 >> 12 & 7) << 58, Domain | (Gcr3 >> 15 & 0xFFFF) << 16);
+        _machine.SetDte(Device, Bits.DteLow(_host, 3) | Bits.GuestLow(Gcr3), Domain | Bits.GuestMiddle(Gcr3));
         _machine.Start(Mmio.GTEn);
         Assert.Equal(0x1000_5000UL, Ask(0x5000)); // 6000h is known by its table alone
     }

@@ -35,6 +35,6 @@ public sealed class NestedRightsTests
 
     private static void SetDevice(TestMachine machine, uint device, ulong rights) => machine.SetDte(
         device,
-        Bits.DteLow(0, 0, rights) | 1UL << 55 | (Gcr3 >> 12 & 7) << 58,
-        0x77 | (Gcr3 >> 15 & 0xFFFF) << 16);
+        Bits.DteLow(0, 0, rights) | Bits.GuestLow(Gcr3),
+        0x77 | Bits.GuestMiddle(Gcr3));
 }

@@ -17,6 +17,12 @@ internal static class Bits
     /// <summary>DTE quadword 2.</summary>
     public const ulong IV = 1;
 
+    /// <summary>GV and the lower part of a PASID table's address, for the first quadword of a device table entry.</summary>
+    public static ulong GuestLow(ulong gcr3) => 1UL << 55 | (gcr3 >> 12 & 7) << 58;
+
+    /// <summary>The part of a PASID table's address below 2 GiB that stands in the second quadword.</summary>
+    public static ulong GuestMiddle(ulong gcr3) => (gcr3 >> 15 & 0xFFFF) << 16;
+
     public static ulong DteLow(ulong root, int mode, ulong rights = IR | IW) => V | TV | (ulong)mode << 9 | root | rights;
 
     public static ulong Pde(ulong table, int next, ulong rights = IR | IW) => PR | (ulong)next << 9 | table | rights;

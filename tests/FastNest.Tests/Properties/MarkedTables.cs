@@ -44,9 +44,9 @@ internal sealed class MarkedTables : IDisposable
         for (uint device = 0; device < 3; device++)
         {
             ulong had = dice.Of(0UL, 1UL, 3UL, 3UL) << 7;
-            ulong guest = 1UL << 55 | (device == 0 ? 1UL << 54 : 0) | (Gcr3 >> 12 & 7) << 58;
+            ulong guest = Bits.GuestLow(Gcr3) | (device == 0 ? 1UL << 54 : 0);
             _twins.Store(DeviceTable + device * 32, Bits.DteLow(HostRoot, 3, Weak(dice.OneIn(3))) | had | guest);
-            _twins.Store(DeviceTable + device * 32 + 8, 0x77 | (Gcr3 >> 15 & 0xFFFF) << 16);
+            _twins.Store(DeviceTable + device * 32 + 8, 0x77 | Bits.GuestMiddle(Gcr3));
         }
 
         _twins.Store(Gcr3, GuestTables | 1);

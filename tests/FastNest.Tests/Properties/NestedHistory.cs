@@ -138,7 +138,7 @@ internal sealed class NestedHistory : IReferenceMemory, IDisposable
         {
             // Devices 0 and 1 share domain 1. One quadword decides, so that an entry has one value at a time.
             int domain = device < 2 ? 0 : 1;
-            Put(DeviceTable + device * 32 + 8, 1UL << 32 | (uint)(domain + 1) | (Gcr3Tables >> 15 & 0xFFFF) << 16);
+            Put(DeviceTable + device * 32 + 8, 1UL << 32 | (uint)(domain + 1) | Bits.GuestMiddle(Gcr3Tables));
             Add(EntryKind.Device, DeviceTable + device * 32, () =>
                 Bits.DteLow(HostRoot(domain), 3, _dice.Of(Bits.IR | Bits.IW, Bits.IR | Bits.IW, Bits.IR)) | 1UL << 55
                 | (Gcr3(_dice.Below(2)) >> 12 & 7) << 58);
