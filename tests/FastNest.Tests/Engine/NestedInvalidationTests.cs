@@ -65,6 +65,20 @@ public sealed class NestedInvalidationTests : IDisposable
         Assert.Equal(0x1001_6000UL, Ask(0x6000));
     }
 
+    /// <summary>S=1 with GN=1: every page of the range goes, not the first alone.</summary>
+    [Fact]
+    public void EveryPageOfAPasidsRangeIsReadAgain()
+    {
+        Assert.Equal(0x1000_6000UL, Ask(0x6000));
+        foreach (ulong page in new ulong[] { 5, 6 })
+        {
+            _machine.Poke(Root + 0x3000 + page * 8, (0x1001_0000 + page * 0x1000) | 0x67);
+        }
+
+        _machine.SendAndWait((Pages | Pasid, 0x4000 | 0x1000 | 7)); // 16 KiB from 4000h
+        Assert.Equal((0x1001_5000UL, 0x1001_6000UL), (Ask(0x5000), Ask(0x6000)));
+    }
+
     [Theory]
     [InlineData(Pages | Pasid, Everything | 7)]
     [InlineData(Pages, Everything | 3)]
