@@ -159,7 +159,7 @@ internal sealed unsafe class PhysicalMap : IDisposable
 
         if ((slot & KindMask) != Node)
         {
-            Volatile.Write(ref slot, Split(slot));
+            Volatile.Write(ref slot, NewNode());
         }
 
         ulong* children = Children(slot);
@@ -173,10 +173,11 @@ internal sealed unsafe class PhysicalMap : IDisposable
         return at;
     }
 
-    private ulong Split(ulong entry)
+    /// <summary>Empty: regions never overlap and are taken out whole, so that what stands in a slot is never split.</summary>
+    private ulong NewNode()
     {
         var children = (ulong*)NativeMemory.AlignedAlloc(NodeEntries * sizeof(ulong), 4096);
-        new Span<ulong>(children, NodeEntries).Fill(entry);
+        new Span<ulong>(children, NodeEntries).Clear();
         _nodes.Add((nint)children);
         return (ulong)children | Node;
     }

@@ -7,7 +7,6 @@ namespace FastNest.Amd.DeviceTable;
 /// <summary>Which device table entries are illegal, given the features offered (readings 14, 21, 22).</summary>
 internal sealed class DteRules
 {
-    private const ulong ReservedMode = 7;
     private const ulong ReservedHad = 2;
     private const ulong ReservedGlx = 3;
     private const ulong LongestInterruptTable = 11;
@@ -45,9 +44,8 @@ internal sealed class DteRules
             return FaultReason.ContextReservedBit;
         }
 
-        ulong mode = dte.Get(Dte.Mode);
-        if (mode == ReservedMode
-            || mode > (ulong)_features.HostLevels
+        // The reserved Mode 7 is above whatever can be offered.
+        if (dte.Get(Dte.Mode) > (ulong)_features.HostLevels
             || (dte.Get(Dte.HAD) == ReservedHad && _features.Has(ExtendedFeature.HASup)))
         {
             return FaultReason.ContextEncoding;
