@@ -244,4 +244,27 @@ public sealed class CacheSemanticsTests
         machine.SendAndWait(Bits.InvalidatePages(Domain, 0x5000, false));
         Assert.True(machine.Translate(Device, 0x5000).Succeeded);
     }
+
+    /// <summary>Pages so large that each is found by its number, below tables that are too many to be.</summary>
+    [Fact]
+    public void ARangeWiderThanATableDropsTheTablesToo()
+    {
+        using TestMachine machine = new TestMachine().Start();
+        ulong root = machine.NewTable();
+        machine.SetDte(Device, Bits.DteLow(root, 2), Domain);
+        ulong other = machine.NewTable();
+        foreach (ulong slot in new ulong[] { 0, 1 })
+        {
+            for (ulong i = 0; i < 256; i++)
+            {
+                machine.SetEntry(root, 2, slot << 20 | i << 12, 1, Bits.SizedPte(slot << 20, 20));
+                machine.Poke(other + (slot * 256 + i) * 8, Bits.SizedPte((slot + 4) << 20, 20));
+            }
+        }
+
+        Assert.Equal(0x5000UL, machine.Translate(Device, 0x5000).Address);
+        machine.Poke(root, Bits.Pde(other, 1));
+        machine.SendAndWait(Bits.InvalidatePages(Domain, 0x1F_F000, sized: true)); // 4 MiB
+        Assert.Equal(0x50_5000UL, machine.Translate(Device, 0x10_5000).Address);
+    }
 }

@@ -133,4 +133,34 @@ public sealed class PprTests : IDisposable
         ulong control = Mmio.IommuEn | Mmio.EventLogEn | Mmio.CmdBufEn | Mmio.PprLogEn | PprIntEn | PprEn;
         _iommu.Write(Mmio.Control, 8, (control | set) & ~clear);
     }
+
+    [Fact]
+    public void APrivilegedRequestWithPasidIsNoUsers()
+    {
+        _iommu.RequestPage(new(new(Device), 1, 0x5000, Access.Read, 0, Last: false, Privileged: true));
+        Assert.Equal(1UL << 60 | 0x104UL << 48 | 1UL << 16 | Device, _machine.Peek(PprRing));
+    }
+
+    /// <summary>Reading 80: an entry that is not valid is not judged, one that cannot be read is named.</summary>
+    [Fact]
+    public void AnInvalidEntryIsNotJudgedAndAnUnreadableOneIsNamed()
+    {
+        _machine.SetDte(Device, 0x7C); // reserved bits without V
+        _iommu.RequestPage(new(new(Device), null, 0x5678, Access.Read, 0, Last: true));
+        Assert.Equal(9UL, _machine.Peek(TestMachine.EventRing) >> 60);
+        _iommu.Write(Mmio.DeviceTableBase, 8, TestMachine.Hole | 0x1FF);
+        _iommu.RequestPage(new(new(Device), null, 0x5678, Access.Read, 0, Last: true));
+        Assert.Equal(3UL, _machine.Peek(TestMachine.EventRing + 16) >> 60);
+        Assert.Equal(TestMachine.Hole + Device * 32, _machine.Peek(TestMachine.EventRing + 24));
+    }
+
+    [Fact]
+    public void EveryBitOfAnAnswersFieldsReachesTheDevice()
+    {
+        const ulong pasid = 0xFFFFF;
+        _machine.Poke(TestMachine.CommandRing, 7UL << 60 | pasid << 32 | Device);
+        _machine.Poke(TestMachine.CommandRing + 8, 15UL << 44 | 511UL << 32 | 4);
+        _iommu.Write(Mmio.CommandTail, 8, 16);
+        Assert.Equal([new PageResponse(new(Device), (uint)pasid, 511, 15)], _responses);
+    }
 }

@@ -122,4 +122,13 @@ public sealed class DmaPortTests : IDisposable
         Assert.Equal((true, 4L), (result.Succeeded, result.Done));
         Assert.Equal([(0xFEE0_1004UL, 0x4241UL)], _messages);
     }
+
+    /// <summary>A message has four bytes; what a longer write holds beyond them is done and lost.</summary>
+    [Fact]
+    public void ALongWriteToTheInterruptWindowIsOneMessage()
+    {
+        DmaResult result = _dma.Write(_requester, 0xFEE0_1000, [1, 2, 3, 4, 5, 6, 7, 8]);
+        Assert.Equal((true, 8L), (result.Succeeded, result.Done));
+        Assert.Equal([(0xFEE0_1000UL, 0x0403_0201UL)], _messages);
+    }
 }

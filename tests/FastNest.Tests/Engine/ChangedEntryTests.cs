@@ -63,6 +63,16 @@ public sealed class ChangedEntryTests : IDisposable
         Assert.Equal(Pages[0] | 7 | Marks, Load(GuestLeaf));
     }
 
+    /// <summary>A translation request that got less from the entry as it was asks anew for all it wanted (reading 78).</summary>
+    [Fact]
+    public void OfATranslationRequestIsAskedForAllAgain()
+    {
+        Store(GuestLeaf, Pages[0] | 5);
+        ChangeEveryTime(GuestLeaf, limit: 4, bits: 2);
+        Assert.Equal((Pages[0], Access.None), WalkGuest(RequestKind.Translation));
+        Assert.Equal(Pages[0] | 7 | Marks, Load(GuestLeaf));
+    }
+
     /// <summary>An entry that never stands still is used as last read, and nothing of it is kept.</summary>
     [Fact]
     public void OfTheSecondStageThatChangesForEverIsNeitherMarkedNorKept()
@@ -88,11 +98,11 @@ public sealed class ChangedEntryTests : IDisposable
         return (leaf.Output, leaf.Withheld);
     }
 
-    private (ulong Output, Access Withheld) WalkGuest()
+    private (ulong Output, Access Withheld) WalkGuest(RequestKind kind = RequestKind.Untranslated)
     {
         HostSpace space = Space(0, 0);
         var guest = new GuestSpace { Root = Guest, Tag = Tag, Levels = 4, Marks = MarkPolicy.Accessed | MarkPolicy.Dirty };
-        var request = new TranslationRequest(new(1), 1, Iova, Access.Write);
+        var request = new TranslationRequest(new(1), 1, Iova, Access.Write) { Kind = kind };
         Assert.True(_guest.TryLocate(in guest, in space, in request, out CachedPage page, out _, out _));
         return (page.Output, page.Withheld);
     }
@@ -107,11 +117,11 @@ public sealed class ChangedEntryTests : IDisposable
     };
 
     /// <summary>After every entry read, its page is the other one.</summary>
-    private void ChangeEveryTime(ulong leaf, int limit) => YieldPoint.Set(() =>
+    private void ChangeEveryTime(ulong leaf, int limit, ulong bits = 0) => YieldPoint.Set(() =>
     {
         if (_changes++ < limit)
         {
-            Store(leaf, (Load(leaf) & ~(0xF000UL | Marks)) | Pages[_changes % 2]);
+            Store(leaf, (Load(leaf) & ~(0xF000UL | Marks)) | Pages[_changes % 2] | bits);
         }
     });
 

@@ -10,6 +10,7 @@ public sealed class NestedInvalidationTests : IDisposable
 {
     private const uint Device = 0x20;
     private const uint Pasid = 1;
+    private const uint HighPasid = 0xA_0001;
     private const ushort Domain = 5;
     private const ulong Gcr3 = 0x70_0000;
     private const ulong Root = 0x71_0000;
@@ -106,9 +107,28 @@ public sealed class NestedInvalidationTests : IDisposable
         Assert.Equal((0x2000_5000UL, 0x2000_6000UL), (Ask(0x5000), Ask(0x6000)));
     }
 
-    private ulong Ask(ulong iova)
+    /// <summary>All twenty bits of the PASID count.</summary>
+    [Theory]
+    [InlineData(Pages | HighPasid, 0x5000UL | 6)]
+    [InlineData(Pages | HighPasid, Everything | 7)]
+    public void APasidAbove16BitsIsNamed(ulong low, ulong high)
     {
-        TranslationResult result = _machine.Port.Translate(new TranslationRequest(new(Device), Pasid, iova, Access.Read));
+        ulong gcr3 = _machine.NewTable();
+        _machine.Poke(gcr3 + (HighPasid >> 18) * 8, (gcr3 + 0x1000) | 1);
+        _machine.Poke(_machine.NewTable() + (HighPasid >> 9 & 511) * 8, (gcr3 + 0x2000) | 1);
+        _machine.Poke(_machine.NewTable() + (HighPasid & 511) * 8, Root | 1);
+        ulong host = Bits.DteLow(_host, 3) | 1UL << 55 | 2UL << 56 | (gcr3 >> 12 & 7) << 58;
+        _machine.SetDte(Device, host, Domain | (gcr3 >> 15 & 0xFFFF) << 16);
+        _machine.SendAndWait(Bits.InvalidateAll());
+        Assert.Equal(0x1000_5000UL, Ask(0x5000, HighPasid));
+        _machine.Poke(Root + 0x3000 + 5 * 8, 0x1001_5067);
+        _machine.SendAndWait((low, high));
+        Assert.Equal(0x1001_5000UL, Ask(0x5000, HighPasid));
+    }
+
+    private ulong Ask(ulong iova, uint pasid = Pasid)
+    {
+        TranslationResult result = _machine.Port.Translate(new TranslationRequest(new(Device), pasid, iova, Access.Read));
         Assert.True(result.Succeeded);
         return result.Address;
     }

@@ -148,4 +148,46 @@ public sealed class PortBatchTests : IDisposable
 
         Assert.Throws<ArgumentException>(() => _machine.Port.Translate(_requester, iovas, Access.Read, new TranslationResult[1]));
     }
+
+    [Fact]
+    public void WhileDisabledARequesterBatchPassesWhole()
+    {
+        _machine.Write(Mmio.Control, 0);
+        ulong[] iovas = [0x5000, 0x6000, 0xFEE0_0000, ulong.MaxValue];
+        var results = new TranslationResult[iovas.Length];
+        _machine.Port.Translate(_requester, iovas, Access.Write, results);
+        Assert.All(results, static result => Assert.True(result is { Succeeded: true, IsMessage: false }));
+        Assert.Equal(iovas, results.Select(static result => result.Address));
+    }
+
+    [Fact]
+    public void AMessageReachesNoMemoryThatHasItsAddress()
+    {
+        _machine.Memory.AddOwned(0xFEE0_0000, 0x1000);
+        using PortBatch batch = _machine.Port.OpenBatch();
+        Assert.True(batch.TranslateToHost(_requester.Request(0xFEE0_0000, Access.Write), out Span<byte> memory).IsMessage);
+        Assert.True(memory.IsEmpty);
+    }
+
+    [Fact]
+    public void ARangeStopsAtAMessageAndMayEndWithTheAddressSpace()
+    {
+        TranslationResult last = _machine.Port.TranslateRange(
+            _requester, 0xFEE0_0000, 4, Access.Write, new TranslatedRun[1], out int count, out ulong done);
+        Assert.Equal((true, 0, 0UL), (last.IsMessage, count, done));
+        last = _machine.Port.TranslateRange(_requester, ulong.MaxValue - 0xFFF, 0x1000, Access.Read, new TranslatedRun[1], out count, out done);
+        Assert.Equal((FaultReason.AddressBeyondTable, 0, 0UL), (last.Reason, count, done));
+    }
+
+    /// <summary>What passes in the exclusion range says nothing of the addresses beside it.</summary>
+    [Fact]
+    public void ARangeThatLeavesTheExclusionRangeIsTranslatedFromThere()
+    {
+        _machine.Write(Mmio.ExclusionBase, 0x4000 | 3); // ExEn, Allow
+        _machine.Write(Mmio.ExclusionLimit, 0x4000);
+        var runs = new TranslatedRun[2];
+        _machine.Port.TranslateRange(_requester, 0x4800, 0x1000, Access.Read, runs, out int count, out ulong done);
+        Assert.Equal((2, 0x1000UL), (count, done));
+        Assert.Equal([new(0x4800, 0x800), new(Page, 0x800)], runs);
+    }
 }

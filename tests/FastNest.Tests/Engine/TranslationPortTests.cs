@@ -251,6 +251,41 @@ public sealed class TranslationPortTests : IDisposable
         Assert.True(port.Statistics.Iotlb.Invalidations > 0, "everything cached is dropped when tags run out");
     }
 
+    /// <summary>When tags begin anew, nothing of the second stage or of guest tables is found under one that was another's.</summary>
+    [Fact]
+    public void TagsOfBothStagesRunOutAndNothingIsConfused()
+    {
+        using var machine = new TestMachine(FastNest.Amd.IommuFeatures.Built.ExtendedFeatures);
+        machine.Start(Mmio.GTEn);
+        for (uint i = 0; i < 4; i++)
+        {
+            ulong host = machine.NewTable();
+            machine.SetEntry(host, 3, 0x60_0000, 2, Bits.Pte(0x60_0000));
+            machine.SetEntry(host, 3, 0x80_0000, 2, Bits.Pte((i + 5UL) << 21));
+            ulong table = machine.NewTable();
+            ulong gcr3 = machine.NewTable();
+            machine.Poke(gcr3 + 8, table | 1);
+            for (int level = 0; level < 3; level++)
+            {
+                ulong next = machine.NewTable();
+                machine.Poke(table, next | 0x67);
+                table = next;
+            }
+
+            machine.Poke(table + 5 * 8, (0x80_0000 + i * 0x1000UL) | 0x67);
+            machine.SetDte(i, Bits.DteLow(host, 3) | 1UL << 55 | (gcr3 >> 12 & 7) << 58, (i + 1) | (gcr3 >> 15 & 0xFFFF) << 16);
+        }
+
+        using TranslationPort port = machine.Iommu.OpenPort(new() { Tags = 5, IotlbSets = 0 });
+        for (uint round = 0; round < 40; round++)
+        {
+            uint device = round * 3 % 4;
+            Assert.Equal(
+                ((device + 5UL) << 21) + device * 0x1000,
+                port.Translate(new TranslationRequest(new(device), 1, 0x5000, Access.Read)).Address);
+        }
+    }
+
     [Fact]
     public void StatisticsCountWhatTheCachesDid()
     {
