@@ -102,6 +102,34 @@ public sealed class AtsMarksTests : IDisposable
         Assert.Empty(_machine.DrainEvents());
     }
 
+    /// <summary>Readings 31 and 76: the guest's refusal comes first.</summary>
+    [Fact]
+    public void APageThatGrantsNothingIsRefusedByTheGuestsStage()
+    {
+        _machine.Poke(Guest + 0x3000 + 5 * 8, 0x9_0063); // a supervisor's
+        _machine.Map(_root, 2, 0x9_0000, 0x80_0000, 0);
+        TranslationResult result = Ask(Device + 1, Pasid, 0x5000, Access.Read);
+        Assert.Equal((FaultReason.PermissionDenied, TranslationStage.Guest), (result.Reason, result.Stage));
+        Assert.Empty(_machine.DrainEvents());
+    }
+
+    /// <summary>A page that the nested TLB knows as clean, met again through another address, is still to be marked.</summary>
+    [Fact]
+    public void AWriteThroughASecondAddressMarksThePage()
+    {
+        _machine.Poke(Guest + 0x3000 + 5 * 8, 0x9_0067);
+        _machine.Poke(Guest + 0x3000 + 6 * 8, 0x9_0067);
+        ulong host = _machine.Map(_root, 2, 0x9_0000, 0x80_0000);
+        foreach ((ulong iova, Access access, ulong marks) in new[]
+        {
+            (0x5000UL, Access.Read, Accessed), (0x6000UL, Access.Read, Accessed), (0x6000UL, Access.Write, Accessed | Dirty),
+        })
+        {
+            Assert.True(_machine.Port.Translate(new TranslationRequest(new(Device + 1), Pasid, iova, access)).Succeeded);
+            Assert.Equal(marks, _machine.Peek(host) & (Accessed | Dirty));
+        }
+    }
+
     private TranslationResult Ask(uint device, uint? pasid, ulong iova, Access access) => _machine.Port.Translate(
         (pasid is { } number ? new TranslationRequest(new(device), number, iova, access) : new TranslationRequest(new(device), iova, access))
         with
