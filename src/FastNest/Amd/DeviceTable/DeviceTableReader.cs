@@ -34,7 +34,7 @@ internal sealed class DeviceTableReader(GuestPhysicalSpace memory, RegisterFile 
         int segment = (int)(id >> (DeviceIdBits - segmentBits));
         uint index = id & ((1u << (DeviceIdBits - segmentBits)) - 1);
         ulong table = registers.Read((ulong)RegisterMap.SegmentOffset(segment), sizeof(ulong));
-        ulong pages = (segment == 0 ? BaseRegister.TableSize : BaseRegister.SegmentSize).Get(table) + 1;
+        ulong pages = BaseRegister.TableSize.Get(table) + 1; // bit 8 sticks in segment 0 alone
         address = BaseRegister.Address.InPlace(table) + index * Dte.Size;
         if (device.Value > 0xFFFF || index >= pages * EntriesPerPage)
         {
