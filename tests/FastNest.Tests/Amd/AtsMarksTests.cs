@@ -113,6 +113,18 @@ public sealed class AtsMarksTests : IDisposable
         Assert.Empty(_machine.DrainEvents());
     }
 
+    /// <summary>The tables say what is granted, not what this port has cached of them.</summary>
+    [Fact]
+    public void APageThatAnotherPasidHasDirtiedIsGrantedWhole()
+    {
+        _machine.Poke(Gcr3 + (Pasid + 1) * 8, Guest | 1);
+        _machine.Poke(Guest + 0x3000 + 5 * 8, 0x9_0007);
+        _machine.Map(_root, 2, 0x9_0000, 0x80_0000);
+        Assert.True(_machine.Port.Translate(new TranslationRequest(new(Device + 1), Pasid, 0x5000, Access.Read)).Succeeded);
+        Assert.True(_machine.Port.Translate(new TranslationRequest(new(Device + 1), Pasid + 1, 0x5000, Access.Write)).Succeeded);
+        Assert.Equal(Access.All, Ask(Device + 1, Pasid, 0x5000, Access.Read).Permissions);
+    }
+
     /// <summary>A page that the nested TLB knows as clean, met again through another address, is still to be marked.</summary>
     [Fact]
     public void AWriteThroughASecondAddressMarksThePage()

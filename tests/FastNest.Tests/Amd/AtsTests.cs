@@ -128,6 +128,31 @@ public sealed class AtsTests : IDisposable
         Assert.Equal(16UL, iommu.Read(Mmio.EventTail, 8));
     }
 
+    /// <summary>A region that reaches bit 52 is everything; half of that is a size like any other.</summary>
+    [Theory]
+    [InlineData(0x0003_FFFF_FFFF_F001UL, 0UL, 51)]
+    [InlineData(0x000B_FFFF_FFFF_F001UL, 0x0008_0000_0000_0000UL, 51)]
+    [InlineData(0x0007_FFFF_FFFF_F001UL, 0UL, 64)]
+    [InlineData(0xFFFF_FFFF_FFFF_F001UL, 0UL, 64)]
+    public void ADeviceIsToldTheSizeOfWhatIsInvalid(ulong high, ulong address, int shift)
+    {
+        var seen = new List<DeviceTlbInvalidation>();
+        var iommu = new AmdIommu(_machine.Memory, new()
+        {
+            InvalidateDeviceTlb = invalidation =>
+            {
+                seen.Add(invalidation);
+                return true;
+            },
+        });
+        iommu.Write(Mmio.CommandBase, 8, TestMachine.CommandRing | 9UL << 56);
+        iommu.Write(Mmio.Control, 8, Mmio.IommuEn | Mmio.CmdBufEn);
+        _machine.Poke(TestMachine.CommandRing, 4UL << 60 | Device);
+        _machine.Poke(TestMachine.CommandRing + 8, high);
+        iommu.Write(Mmio.CommandTail, 4, 0x10);
+        Assert.Equal([new(new(Device), null, address, shift)], seen);
+    }
+
     private TranslationResult Ask(ulong iova, Access access) =>
         _machine.Port.Translate(new TranslationRequest(new(Device), iova, access) { Kind = RequestKind.Translation });
 }

@@ -68,7 +68,13 @@ public sealed class ChangedEntryTests : IDisposable
     public void OfATranslationRequestIsAskedForAllAgain()
     {
         Store(GuestLeaf, Pages[0] | 5);
-        ChangeEveryTime(GuestLeaf, limit: 4, bits: 2);
+        YieldPoint.Set(() =>
+        {
+            if (++_changes == 4)
+            {
+                Store(GuestLeaf, Pages[0] | 7); // by now its old value is read
+            }
+        });
         Assert.Equal((Pages[0], Access.None), WalkGuest(RequestKind.Translation));
         Assert.Equal(Pages[0] | 7 | Marks, Load(GuestLeaf));
     }
@@ -117,11 +123,11 @@ public sealed class ChangedEntryTests : IDisposable
     };
 
     /// <summary>After every entry read, its page is the other one.</summary>
-    private void ChangeEveryTime(ulong leaf, int limit, ulong bits = 0) => YieldPoint.Set(() =>
+    private void ChangeEveryTime(ulong leaf, int limit) => YieldPoint.Set(() =>
     {
         if (_changes++ < limit)
         {
-            Store(leaf, (Load(leaf) & ~(0xF000UL | Marks)) | Pages[_changes % 2] | bits);
+            Store(leaf, (Load(leaf) & ~(0xF000UL | Marks)) | Pages[_changes % 2]);
         }
     });
 
