@@ -84,6 +84,29 @@ public sealed unsafe class PhysicalMapTests
         Assert.Equal(MemoryStatus.BeyondAddressWidth, map.Classify(1UL << 52));
     }
 
+    /// <summary>A slot that stands for many pages must be split, and its parts go on giving what it gave.</summary>
+    [Theory]
+    [InlineData(3 * Huge, Page)]
+    [InlineData(3 * Huge + 5 * Large, Large)]
+    [InlineData(4 * Huge - Page, Page)]
+    [InlineData(3 * Huge + Large - Page, 2 * Page)]
+    public void AHoleInARunLeavesWhatStandsBesideIt(ulong hole, ulong length)
+    {
+        using var map = new PhysicalMap();
+        var run = new Change(3 * Huge, 4 * Huge, Backing.Ram, 77);
+        map.MapRam(run.Start, Huge, run.Host);
+        map.Unmap(hole, length);
+        List<Change> left =
+        [
+            .. new[] { run with { End = hole }, run with { Start = hole + length } }.Where(part => part.Start < part.End),
+        ];
+        foreach (ulong probe in new[] { run.Start, hole - Page, hole, hole + length - Page, hole + length, run.End - Page })
+        {
+            bool mapped = left.Exists(part => part.Start <= probe && probe < part.End);
+            Assert.Equal(mapped ? (ulong)run.Host + (probe - run.Start) : 0, (ulong)map.Resolve(probe));
+        }
+    }
+
     private static void Compare(PhysicalMap map, List<Change> model, SortedSet<ulong> probes)
     {
         foreach (ulong probe in probes.Where(static probe => probe >> 52 == 0))
