@@ -94,6 +94,17 @@ public sealed class NestedInvalidationTests : IDisposable
         Assert.Equal((0x1001_5000UL, 0x1001_6000UL), (Ask(0x5000), Ask(0x6000)));
     }
 
+    /// <summary>GN=1 with S=1 names a range of the PASID's own addresses, not its first page.</summary>
+    [Fact]
+    public void EveryPageOfARangeOfThePasidGoes()
+    {
+        Assert.Equal(0x1000_6000UL, Ask(0x6000));
+        _machine.Poke(Root + 0x3000 + 5 * 8, 0x1001_5067);
+        _machine.Poke(Root + 0x3000 + 6 * 8, 0x1001_6067);
+        _machine.SendAndWait((Pages | Pasid, 0x4000 | 0x1000 | 7)); // 16 KiB from 4000h
+        Assert.Equal((0x1001_5000UL, 0x1001_6000UL), (Ask(0x5000), Ask(0x6000)));
+    }
+
     /// <summary>A page of the second stage is named by its guest physical address, wherever guests have it.</summary>
     [Theory]
     [InlineData(Pages, 0x1000_5000UL | 2)]

@@ -1,0 +1,95 @@
+using FastNest.Amd;
+using FastNest.Engine;
+using FastNest.Requests;
+using FastNest.Tests.Machine;
+using FastNest.Tests.Walks;
+using Xunit;
+
+namespace FastNest.Tests.Engine;
+
+/// <summary>Addresses that are no memory's, or not the tables', stay so in batches of memory requests.</summary>
+public sealed class BatchRegimeTests : IDisposable
+{
+    private const uint Device = 9;
+    private const uint Other = 10;
+
+    private readonly TestMachine _machine = new(IommuFeatures.Built.ExtendedFeatures & ~(1UL << 63)); // without SNPSup
+    private readonly ulong _root;
+
+    public BatchRegimeTests() => _root = _machine.NewTable();
+
+    public static TheoryData<WalkStrategy> Strategies => AsScalar.Strategies;
+
+    public void Dispose() => _machine.Dispose();
+
+    /// <summary>Reading 21: from FEE0_0000h to FEEF_FFFFh requests are messages whatever tables map there.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void TheInterruptWindowIsNotMemory(WalkStrategy strategy)
+    {
+        _machine.Start();
+        ulong[] iovas = [0xFEDF_FFFF, 0xFEE0_0000, 0xFEE1_2340, 0xFEEF_F000, 0xFEEF_FFFF, 0xFEF0_0000, 0x1_FEE0_0000];
+        Array.ForEach(iovas, iova => _machine.Map(_root, 4, iova, 0x10_0000));
+        _machine.SetDte(Device, Bits.DteLow(_root, 4), 5, Bits.IV | 1UL << 60);
+        _machine.SetDte(Other, Bits.DteLow(_root, 4), 5);
+        TranslationResult[] results = AsScalar.Check(_machine, strategy, [.. AsScalar.Of(Device, iovas), .. AsScalar.Of(Other, iovas)]);
+        Assert.Contains(results, result => result.IsMessage);
+        Assert.Contains(results, result => result.Succeeded && !result.IsMessage);
+        Assert.Contains(results, result => result.Reason == FaultReason.MessageWindowRead);
+    }
+
+    /// <summary>Reading 12: for devices that may, or for all, the exclusion range is not translated.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void TheExclusionRangeIsNotTranslated(WalkStrategy strategy)
+    {
+        _machine.Start();
+        ulong[] iovas = [0x2000, 0x3000, 0x4FF8, 0x5000, 0x1008];
+        Array.ForEach(iovas, iova => _machine.Map(_root, 2, iova, 0x10_0000));
+        _machine.SetDte(Device, Bits.DteLow(_root, 2), 5 | Bits.EX);
+        _machine.SetDte(Other, Bits.DteLow(_root, 2), 5);
+        foreach (ulong control in new ulong[] { 0, 1, 3 })
+        {
+            _machine.Write(0x20, 0x3000 | control);
+            _machine.Write(0x28, 0x4000);
+            TranslationRequest[] requests = [.. AsScalar.Of(Device, iovas), .. AsScalar.Of(Other, iovas)];
+            TranslationResult[] results = AsScalar.Check(_machine, strategy, requests);
+            for (int i = 0; i < requests.Length; i++)
+            {
+                bool excluded = requests[i].Iova is >= 0x3000 and < 0x5000 && (control == 3 || (control == 1 && requests[i].Device.Value == Device));
+                Assert.Equal(excluded ? requests[i].Iova : 0x10_0000 + (requests[i].Iova & 0xFFF), results[i].Address);
+            }
+        }
+    }
+
+    /// <summary>Devices that share tables but not the will to mark them.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void ADeviceThatKeepsMarksDoesSoBesideOneThatDoesNot(WalkStrategy strategy)
+    {
+        _machine.Start(3UL << 46);
+        ulong leaf = _machine.Map(_root, 1, 0x5000, 0x10_0000);
+        _machine.SetDte(Device, Bits.DteLow(_root, 1), 5);
+        _machine.SetDte(Other, Bits.DteLow(_root, 1) | 3UL << 7, 6);
+        using TranslationPort port = _machine.Iommu.OpenPort(null, strategy);
+        TranslationRequest[] requests =
+            [.. Enumerable.Range(0, 20).Select(i => new TranslationRequest(new(i % 2 == 0 ? Device : Other), 0x5000, Access.Write))];
+        var results = new TranslationResult[requests.Length];
+        port.Translate(requests, results);
+        Assert.All(results, result => Assert.Equal(0x10_0000UL, result.Address));
+        Assert.Equal(Bits.Pte(0x10_0000) | 0x60, _machine.Peek(leaf));
+    }
+
+    /// <summary>Devices of one domain share its pages, each with the rights of its own entry.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void DevicesOfOneDomainKeepTheirOwnRights(WalkStrategy strategy)
+    {
+        _machine.Start();
+        ulong[] iovas = [0x1000, 0x2000, 0x3000, 0x4000, 0x5000];
+        Array.ForEach(iovas, iova => _machine.Map(_root, 2, iova, iova));
+        _machine.SetDte(Device, Bits.DteLow(_root, 2), 5);
+        _machine.SetDte(Other, Bits.DteLow(_root, 2, Bits.IR), 5);
+        AsScalar.Check(_machine, strategy, [.. AsScalar.Of(Device, iovas), .. AsScalar.Of(Other, iovas)]);
+    }
+}
