@@ -41,6 +41,7 @@ internal sealed class RandomTables : IDisposable
     private readonly List<(uint Device, uint Pasid, ulong Address)> _mapped = [];
     private ulong _nextPage = TablePool;
     private int _segmentBits;
+    private int _guestLevels = 4;
 
     public RandomTables(Dice dice, bool consistent)
     {
@@ -54,11 +55,13 @@ internal sealed class RandomTables : IDisposable
         Twins.Add(EventRing, 1);
         Twins.Add(Semaphore, 1);
         BuildIdentity();
+        BuildFineIdentity();
         if ((Twins.Efr & Mmio.GTSup) != 0)
         {
+            _guestLevels = dice.Of(4, 4, 4, 5);
             for (int i = dice.Between(1, 2); i > 0; i--)
             {
-                int levels = dice.Of(4, 4, 4, 5);
+                int levels = dice.OneIn(8) ? 9 - _guestLevels : _guestLevels;
                 int known = _guestAddresses.Count;
                 ulong root = BuildGuest(levels, 0);
                 _guests.Add((root, levels));
@@ -94,7 +97,7 @@ internal sealed class RandomTables : IDisposable
     public TranslationRequest Request()
     {
         uint device = _dice.OneIn(12) ? (uint)_dice.Below(0x1_0100) : _dice.From(_devices);
-        if (_mapped.Count > 0 && _dice.OneIn(2))
+        if (_mapped.Count > 0 && !_dice.OneIn(4))
         {
             return MappedRequest();
         }
@@ -125,7 +128,8 @@ internal sealed class RandomTables : IDisposable
     private TranslationRequest MappedRequest()
     {
         (uint device, uint pasid, ulong address) = _dice.From(_mapped);
-        address ^= _dice.Field(_dice.Of(11, 11, 11, 14, 20), 0);
+        address &= pasid == 0 && !_dice.OneIn(8) ? (1UL << (12 + 9 * _guestLevels)) - 1 : ulong.MaxValue; // PASID 0 has no sign
+        address ^= _dice.Field(_dice.Of(11, 11, 11, 11, 11, 14, 20), 0);
         Access access = _dice.Of(Access.Read, Access.Read, Access.Write, Access.ReadWrite, Access.Execute);
         TranslationRequest request = pasid == 0 && _dice.OneIn(4)
             ? new(new(device), address, access)
@@ -145,6 +149,9 @@ internal sealed class RandomTables : IDisposable
             Mmio.BuiltEfr | GuestTranslation,
             Mmio.BuiltEfr | GuestTranslation | Mmio.PprSup,
             Mmio.BuiltEfr | GuestTranslation | Mmio.NXSup | 1UL << 37,
+            Mmio.BuiltEfr | GuestTranslation | Mmio.NXSup | 1UL << 37,
+            Mmio.BuiltEfr | GuestTranslation | Mmio.PprSup | Mmio.NXSup,
+            Mmio.BuiltEfr | GuestTranslation | Mmio.PprSup,
             Mmio.BuiltEfr | GuestTranslation | Mmio.NXSup,
             Mmio.BuiltEfr | GuestTranslation | Mmio.HASup | 1UL << 37,
             Mmio.BuiltEfr | GuestTranslation & ~(3UL << 14) & ~(3UL << 12) | Mmio.NXSup);
@@ -153,7 +160,7 @@ internal sealed class RandomTables : IDisposable
 
     private ulong NewPage()
     {
-        if (_dice.OneIn(40))
+        if (_dice.OneIn(100))
         {
             return Hole + (ulong)_dice.Below(16) * 0x1000;
         }
@@ -246,7 +253,36 @@ internal sealed class RandomTables : IDisposable
         }
 
         _hosts.Add((root, mode));
-        _hosts.Add((root, mode));
+    }
+
+    /// <summary>
+    /// The same in pages of many sizes, so that guest pages lie over smaller and over larger ones: 4 KiB up to 2 MiB, 64 KiB up
+    /// to 4 MiB, 2 MiB and 4 MiB up to 16 MiB, and 1 GiB; what is no table lies elsewhere, not one to one.
+    /// </summary>
+    private void BuildFineIdentity()
+    {
+        ulong root = NewPage();
+        ulong middle = NewPage();
+        ulong pages = NewPage();
+        ulong pieces = NewPage();
+        _used.UnionWith([root, root + 8, .. Enumerable.Range(0, 8).Select(slot => middle + (ulong)slot * 8)]);
+        Twins.Store(root, Bits.Pde(middle, 2));
+        Twins.Store(root + 8, Damaged(Bits.Pte(7UL << 30, Rights())));
+        Twins.Store(middle, Bits.Pde(pages, 1));
+        Twins.Store(middle + 8, Bits.Pde(pieces, 1, Rights()));
+        for (ulong slot = 2; slot < 8; slot++)
+        {
+            Twins.Store(middle + slot * 8, slot < 4 ? Damaged(Bits.Pte((0x900 + slot) << 21, Rights())) : Bits.SizedPte((0x500 + slot / 2) << 22, 22));
+        }
+
+        for (ulong page = 0; page < 512; page++)
+        {
+            _used.UnionWith([pages + page * 8, pieces + page * 8]);
+            Twins.Store(pages + page * 8, Bits.Pte(page << 12));
+            Twins.Store(pieces + page * 8, Bits.SizedPte((0xA000 + page / 16) << 16, 16));
+        }
+
+        _hosts.Add((root, 3));
     }
 
     private ulong BuildGuest(int level, ulong prefix)
@@ -264,15 +300,16 @@ internal sealed class RandomTables : IDisposable
             bool leaf = level == 1 || (_nextPage >= GuestShare && level <= 3) || (level <= 3 && _dice.OneIn(3));
             if (leaf)
             {
-                // Sign-extended for four levels, as most are; unless it is to be refused.
-                _guestAddresses.Add(_dice.OneIn(6) ? address : (ulong)((long)(address << 16) >> 16));
+                // Sign-extended, unless it is to be refused.
+                int above = 64 - 12 - 9 * _guestLevels;
+                _guestAddresses.Add(_dice.OneIn(12) ? address : (ulong)((long)(address << above) >> above));
                 _addresses.Add(address);
             }
 
             ulong entry = leaf
-                ? _dice.Field(_dice.Of(20, 20, 21, 29, 29, 51), 12) & ~((1UL << Bits.LevelShift(level)) - 1) | (level > 1 ? 1UL << 7 : 0)
+                ? _dice.Field(_dice.Of(20, 20, 21, 22, 23, 23, 23, 29, 30, 30, 30, 51), 12) & ~((1UL << Bits.LevelShift(level)) - 1) | (level > 1 ? 1UL << 7 : 0)
                 : BuildGuest(level - 1, address);
-            ulong flags = (_dice.OneIn(12) ? 0UL : 2) | (_dice.OneIn(12) ? 0UL : 4) | (_dice.OneIn(12) ? 1UL << 63 : 0) | 0x20;
+            ulong flags = (_dice.OneIn(24) ? 0UL : 2) | (_dice.OneIn(24) ? 0UL : 4) | (_dice.OneIn(24) ? 1UL << 63 : 0) | 0x20;
             Twins.Store(table + (ulong)index * 8, Damaged(1 | flags | entry));
         }
 
@@ -292,7 +329,7 @@ internal sealed class RandomTables : IDisposable
             }
 
             uint reached = pasids << 9 | index;
-            ulong target = _dice.OneIn(10) ? NewPage() : glx == 0 ? _dice.From(_guests).Root : BuildGcr3(glx - 1, guests, reached);
+            ulong target = _dice.OneIn(24) ? NewPage() : glx == 0 ? _dice.From(_guests).Root : BuildGcr3(glx - 1, guests, reached);
             Twins.Store(table + index * 8, Damaged(1 | target));
             if (glx == 0)
             {
@@ -351,7 +388,7 @@ internal sealed class RandomTables : IDisposable
             glx = _dice.OneIn(12) ? _dice.Below(4) : glx;
             if (!_dice.OneIn(4))
             {
-                host = _dice.OneIn(3) ? 0x50 : 0; // where the guest's tables are mapped
+                host = _dice.Of(0x50, 0, 1, 1); // where the guest's tables are mapped
                 (root, mode) = host == 0x50 ? (0, 0) : _hosts[host];
                 low = Bits.DteLow(root, mode, Rights());
                 middle = 0x100 + (ulong)host;
@@ -359,7 +396,7 @@ internal sealed class RandomTables : IDisposable
 
             low |= 1UL << 55 | (_dice.OneIn(2) ? 1UL << 54 : 0) | (gcr3 >> 12 & 7) << 58 | (ulong)glx << 56;
             middle |= (gcr3 >> 15 & 0xFFFF) << 16 | (gcr3 >> 31) << 43;
-            upper |= (ulong)_dice.Of(0, 0, 0, 0, 0, 0, 0, 1) << 54;
+            upper |= (ulong)(_dice.OneIn(12) ? 5 - _guestLevels : _guestLevels - 4) << 54;
             foreach ((uint pasid, ulong guest) in _guestsOfGcr3s[gcr3])
             {
                 _mapped.AddRange(_addressesOfGuests.GetValueOrDefault(guest, []).Select(address => (_devices[^1], pasid, address)));
