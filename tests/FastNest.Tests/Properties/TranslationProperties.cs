@@ -105,7 +105,7 @@ public sealed class TranslationProperties
         }
     }
 
-    /// <summary>Requests in sequence, with the log overflowing now and then and devices whose faults are suppressed.</summary>
+    /// <summary>Requests alone and in batches, with the log overflowing now and then and devices whose faults are suppressed.</summary>
     [Property(Arbitrary = [typeof(Seed)], MaxTest = 150)]
     public void TheLogAndTheRegistersAreTheReferences(Seed seed)
     {
@@ -113,14 +113,19 @@ public sealed class TranslationProperties
         var dice = new Dice(seed.Value);
         using var machine = new RandomTables(dice, consistent: true);
         Twins twins = machine.Twins;
-        using TranslationPort port = twins.Engine.OpenPort(dice.From(Caches).Options);
-        for (int i = 0; i < 400; i++)
+        using TranslationPort port = twins.Engine.OpenPort(dice.From(Caches).Options, dice.From(WalkStrategies.Supported));
+        for (int sent = 0; sent < 400;)
         {
-            TranslationRequest request = machine.Request();
-            TranslationResult result = port.Translate(in request);
-            Twins.AssertSame(in request, twins.Reference.Request(in request), in result, $"request {i}");
-            twins.AssertSameInterrupts($"request {i}");
-            if (dice.OneIn(100))
+            TranslationRequest[] requests = [.. Enumerable.Range(0, dice.Of(1, 1, 1, 3, 9, 30)).Select(_ => machine.Request())];
+            var results = new TranslationResult[requests.Length];
+            port.Translate(requests, results);
+            for (int i = 0; i < requests.Length; i++, sent++)
+            {
+                Twins.AssertSame(in requests[i], twins.Reference.Request(in requests[i]), in results[i], $"request {sent}");
+            }
+
+            twins.AssertSameInterrupts($"request {sent}");
+            if (dice.OneIn(25))
             {
                 ulong head = (ulong)dice.Below(256) * 16;
                 twins.Write(0x2010, 4, head);
