@@ -73,7 +73,7 @@ internal sealed class AllowedWalk
         ulong address = _guest.EntryAddress(state.Point);
         if (!_guest.IsGuestAddress(state.Point))
         {
-            ReadGuestEntry(state, address, address, Access.All, open, ends);
+            ReadGuestEntry(state, address, address, open, ends);
             return;
         }
 
@@ -84,11 +84,11 @@ internal sealed class AllowedWalk
             if (_guest.DenyTableRead(via, address) is Refusal denied)
                 Refuse(denied);
             else
-                ReadGuestEntry(state, address, via.Spa, via.Permissions, open, ends);
+                ReadGuestEntry(state, address, via.Spa, open, ends);
         }
     }
 
-    private void ReadGuestEntry(GuestState state, ulong address, ulong spa, Access via, Queue<GuestState> open, HashSet<GuestEnd> ends)
+    private void ReadGuestEntry(GuestState state, ulong address, ulong spa, Queue<GuestState> open, HashSet<GuestEnd> ends)
     {
         GuestPoint point = state.Point;
         IEnumerable<ulong?> values = point.InPasidTable
@@ -99,15 +99,14 @@ internal sealed class AllowedWalk
             GuestStep step = _guest.Read(point, spa, value);
             if (step.Refusal is not null)
                 Refuse(step.Refusal);
-            // The first entry on the way that would have to be marked and may not be. // reading 9
-            bool unmarkable = !point.InPasidTable
-                && step.Next is not null
-                && (via & Access.Write) == 0
-                && _rules.MissingGuestBits(value!.Value, isLeaf: false, writes: false) != 0;
             if (step.Next is GuestPoint next)
-                open.Enqueue(new(next, state.Unmarkable ?? (unmarkable ? address : null)));
+            {
+                bool mark = !point.InPasidTable && _rules.MissingGuestBits(value!.Value, isLeaf: false, writes: false) != 0;
+                open.Enqueue(new(next, mark ? new(address, state.Marks) : state.Marks));
+            }
+
             if (step.Page is not null)
-                ends.Add(new(step.Page, state.Unmarkable, value!.Value & (MarkRules.Accessed | MarkRules.Dirty), address, (via & Access.Write) != 0));
+                ends.Add(new(step.Page, state.Marks, value!.Value & (MarkRules.Accessed | MarkRules.Dirty), address));
         }
     }
 
@@ -117,16 +116,37 @@ internal sealed class AllowedWalk
         finals.Refusals.ForEach(Refuse);
         foreach (HostResult final in finals.Results)
         {
-            Refusal? refusal = _guest.JudgePage(end.Page, (end.LeafMarks & MarkRules.Dirty) == 0, final, out Access granted, out bool writes);
-            if (refusal is null && end.Unmarkable is ulong directory)
-                refusal = _guest.DenyTableWrite(Access.None, directory);
-            if (refusal is null && !end.LeafWritable && _rules.MissingGuestBits(end.LeafMarks, isLeaf: true, writes) != 0)
-                refusal = _guest.DenyTableWrite(Access.None, end.LeafGpa);
-            if (refusal is not null)
+            if (_guest.JudgePage(end.Page, (end.LeafMarks & MarkRules.Dirty) == 0, final, out Access granted, out bool writes) is Refusal refusal)
+            {
                 Refuse(refusal);
-            else
+                continue;
+            }
+
+            bool marksLeaf = _rules.MissingGuestBits(end.LeafMarks, isLeaf: true, writes) != 0;
+            if (MayMark(marksLeaf ? new(end.LeafGpa, end.Marks) : end.Marks))
                 Grant(final.Spa, Math.Min(end.Page.Shift, final.Shift), granted);
         }
+    }
+
+    // A mark is a write of its own through the host stage, which may meet other values there than the read did. // reading 9
+    private bool MayMark(MarkedEntry? entries)
+    {
+        if (entries is null)
+            return true;
+        if (!MayMark(entries.Before))
+            return false;
+        HostEnds ends = Host(entries.Address, Access.Write);
+        ends.Refusals.ForEach(Refuse);
+        bool may = false;
+        foreach (HostResult end in ends.Results)
+        {
+            if (_guest.DenyTableWrite(end.Permissions, entries.Address) is Refusal denied)
+                Refuse(denied);
+            else
+                may = true;
+        }
+
+        return may;
     }
 
     // Every end that a host walk may have.
@@ -161,7 +181,10 @@ internal sealed class AllowedWalk
 
     private sealed record HostEnds(List<HostResult> Results, List<Refusal> Refusals);
 
-    private readonly record struct GuestState(GuestPoint Point, ulong? Unmarkable);
+    private readonly record struct GuestState(GuestPoint Point, MarkedEntry? Marks);
 
-    private sealed record GuestEnd(GuestPage Page, ulong? Unmarkable, ulong LeafMarks, ulong LeafGpa, bool LeafWritable);
+    private sealed record GuestEnd(GuestPage Page, MarkedEntry? Marks, ulong LeafMarks, ulong LeafGpa);
+
+    // An entry that has to be marked, and those above it that have to be.
+    private sealed record MarkedEntry(ulong Address, MarkedEntry? Before);
 }
