@@ -68,7 +68,24 @@ public sealed class PprTests : IDisposable
     {
         _machine.SetDte(Device, Bits.DteLow(0, 7) | 1UL << 52);
         _iommu.RequestPage(new(new(Device), null, 0x5678, Access.Read, 1, Last: true));
-        Assert.Equal(1UL, _machine.Peek(TestMachine.EventRing) >> 60);
+        Assert.Equal((1UL, 0x5000UL), (_machine.Peek(TestMachine.EventRing) >> 60, _machine.Peek(TestMachine.EventRing + 8)));
+    }
+
+    [Fact]
+    public void WithoutPageRequestsTheEntryDoesNotMatter()
+    {
+        _machine.SetDte(Device, Bits.DteLow(0, 7) | 1UL << 52);
+        Enable(clear: PprEn);
+        _iommu.RequestPage(Request(1));
+        Assert.Equal(9UL, _machine.Peek(TestMachine.EventRing) >> 60);
+    }
+
+    [Fact]
+    public void ADeviceBeyondTheTableMayNotAsk()
+    {
+        _iommu.Write(Mmio.DeviceTableBase, 8, TestMachine.DeviceTable);
+        _iommu.RequestPage(Request(1) with { Device = new(0x80) });
+        Assert.Equal((9UL << 60 | 4UL << 48 | 1UL << 41 | 1UL << 32 | 0x80, 16UL), (_machine.Peek(TestMachine.EventRing), _iommu.Read(Mmio.EventTail, 8)));
     }
 
     [Fact]

@@ -38,31 +38,31 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
     /// <summary>Whether a device may ask for pages (reading 80); an event without a code when it may.</summary>
     public IommuEvent AdmitPageRequest(in PageRequest request)
     {
-        using SharedSection section = memory.EnterShared();
-        DteLookup lookup = _table.Read(request.Device, out DteValue dte, out ulong address);
+        IommuEvent invalid = new(PprLayout.Word0(in request, (ulong)EventCode.InvalidPprRequest), PprLayout.Address.InPlace(request.Address));
         ulong control = registers[RegisterMap.Control];
-        bool guest = dte.Has(Dte.GV) && ControlRegister.GTEn.IsSet(control);
-        FaultReason reason = lookup switch
+        if (!features.Has(ExtendedFeature.PPRSup) || !ControlRegister.PprEn.IsSet(control))
         {
-            DteLookup.OutOfRange => FaultReason.DeviceOutOfRange,
-            DteLookup.Unreadable => FaultReason.ContextUnreadable,
-            _ => dte.Has(Dte.V) ? _rules.CheckMemory(in dte, guest) : FaultReason.None,
-        };
-        if (reason != FaultReason.None)
-        {
-            TranslationRequest asked = request.Pasid is { } pasid
-                ? new(request.Device, pasid, request.Address, request.Access, request.Privileged)
-                : new(request.Device, request.Address, request.Access);
-            ulong about = reason == FaultReason.ContextUnreadable ? address : request.Address;
-            TranslationResult fault = TranslationResult.Fault(reason, about, request.Access);
-            return FaultEvents.Of(in asked, in fault, isMessage: false);
+            return invalid;
         }
 
-        bool admitted = features.Has(ExtendedFeature.PPRSup) && ControlRegister.PprEn.IsSet(control)
-            && dte.Has(Dte.V) && dte.Has(Dte.PPR);
-        return admitted
-            ? default
-            : new(PprLayout.Word0(in request, (ulong)EventCode.InvalidPprRequest), PprLayout.Address.InPlace(request.Address));
+        using SharedSection section = memory.EnterShared();
+        DteLookup lookup = _table.Read(request.Device, out DteValue dte, out ulong address);
+        bool guest = dte.Has(Dte.GV) && ControlRegister.GTEn.IsSet(control);
+        FaultReason reason = lookup == DteLookup.Unreadable ? FaultReason.ContextUnreadable
+            : dte.Has(Dte.V) ? _rules.CheckMemory(in dte, guest)
+            : FaultReason.None;
+        if (reason == FaultReason.None)
+        {
+            // A device beyond the table has an entry of zeros here.
+            return dte.Has(Dte.V) && dte.Has(Dte.PPR) ? default : invalid;
+        }
+
+        ulong page = PprLayout.Address.InPlace(request.Address);
+        TranslationRequest asked = request.Pasid is { } pasid
+            ? new(request.Device, pasid, page, request.Access, request.Privileged)
+            : new(request.Device, page, request.Access);
+        TranslationResult fault = TranslationResult.Fault(reason, reason == FaultReason.ContextUnreadable ? address : page, request.Access);
+        return FaultEvents.Of(in asked, in fault, isMessage: false);
     }
 
     private TranslationContext ResolveMemory(in TranslationRequest request, in DteValue dte, ContextBuilder builder)
