@@ -68,10 +68,17 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostW
                 return false;
             }
 
-            Access withheld = Access.None;
+            Access withheld = marks is null ? Access.None : NoteDirty(in guest, in entries, need);
+            if (request.Kind == RequestKind.Translation
+                && (granted & final.Rights & space.Permissions & ~(final.Withheld | withheld)) == Access.None)
+            {
+                // Reading 78 keeps back the write that was all there was to offer: reading 76.
+                fault = new(FaultReason.PermissionDenied, TranslationStage.Host, intermediate, request.Access);
+                return false;
+            }
+
             if (marks is not null)
             {
-                withheld = NoteDirty(in guest, in entries, need);
                 if (!MayMark(in space, out fault))
                 {
                     return false;
