@@ -43,11 +43,14 @@ internal sealed class RandomTables : IDisposable
     private int _segmentBits;
     private int _guestLevels = 4;
 
-    public RandomTables(Dice dice, bool consistent)
+    /// <param name="dice">The choices.</param>
+    /// <param name="consistent">Whether pages of several slots have the same entry in each.</param>
+    /// <param name="offered">Features that this machine has in any case.</param>
+    public RandomTables(Dice dice, bool consistent, ulong offered = 0)
     {
         _dice = dice;
         _consistent = consistent;
-        Twins = new(RandomEfr(), dice.OneIn(4) ? 0 : 1UL << 3);
+        Twins = new(RandomEfr() | offered, dice.OneIn(4) ? 0 : 1UL << 3);
         Twins.Add(DeviceTable, 8);
         Twins.Add(TablePool, PoolPages);
         Twins.Add(FarPages, 8);
@@ -403,6 +406,7 @@ internal sealed class RandomTables : IDisposable
             }
         }
 
+        low |= (Twins.Efr & (Mmio.PprSup | Mmio.EphSup)) == 0 || _dice.OneIn(4) ? 0 : 1UL << 52; // PPR
         low &= _dice.OneIn(12) ? ~Bits.TV : ulong.MaxValue;
         low &= _dice.OneIn(12) ? ~Bits.V : ulong.MaxValue;
         low ^= _dice.OneIn(8) ? _dice.Bit(0, 63) : 0;

@@ -1,4 +1,5 @@
 using FastNest.Amd;
+using FastNest.Amd.Pprs;
 using FastNest.Memory;
 using FastNest.Reference;
 using FastNest.Requests;
@@ -11,13 +12,19 @@ namespace FastNest.Tests.Properties;
 internal sealed class Twins : IDisposable
 {
     private readonly List<ulong> _pages = [];
+    private readonly List<PageResponse> _responses = [];
     private IommuInterrupt _raised;
     private int _interruptsSeen;
 
     public Twins(ulong efr, ulong efr2 = 0)
     {
         Efr = efr;
-        Engine = new(Space, new() { Features = new(efr, efr2), Interrupt = interrupt => _raised |= interrupt });
+        Engine = new(Space, new()
+        {
+            Features = new(efr, efr2),
+            Interrupt = interrupt => _raised |= interrupt,
+            PageResponse = _responses.Add,
+        });
         Reference = new(Model, efr, efr2);
     }
 
@@ -95,12 +102,23 @@ internal sealed class Twins : IDisposable
         IommuInterrupt expected = IommuInterrupt.None;
         for (; _interruptsSeen < Reference.Interrupts.Count; _interruptsSeen++)
         {
-            expected |= Reference.Interrupts[_interruptsSeen] == ReferenceInterrupt.EventLog ? IommuInterrupt.EventLog : IommuInterrupt.CompletionWait;
+            expected |= Reference.Interrupts[_interruptsSeen] switch
+            {
+                ReferenceInterrupt.EventLog => IommuInterrupt.EventLog,
+                ReferenceInterrupt.CompletionWait => IommuInterrupt.CompletionWait,
+                _ => IommuInterrupt.PprLog,
+            };
         }
 
         Assert.True(expected == _raised, $"{where}: interrupts {_raised}, reference {expected}");
         _raised = IommuInterrupt.None;
     }
+
+    /// <summary>The answers to page requests so far.</summary>
+    public void AssertSameResponses(string where) => Assert.True(
+        Reference.PageResponses.Select(static r => (r.Device, r.Pasid, r.Group, r.Code))
+            .SequenceEqual(_responses.Select(static r => (r.Device, r.Pasid, r.Group, r.Code))),
+        $"{where}: responses {string.Join(", ", _responses)}; reference {string.Join(", ", Reference.PageResponses)}");
 
     public void AssertSameRegisters(string where, IEnumerable<ulong> offsets)
     {
