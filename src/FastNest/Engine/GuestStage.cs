@@ -69,10 +69,10 @@ internal sealed class GuestStage<TGuest, THost>(GuestPhysicalSpace memory, HostW
             }
 
             Access withheld = marks is null ? Access.None : NoteDirty(in guest, in entries, need);
-            if (request.Kind == RequestKind.Translation
-                && (granted & final.Rights & space.Permissions & ~(final.Withheld | withheld)) == Access.None)
+            Access offered = granted & final.Rights & space.Permissions & ~((final.Withheld | withheld) & ~need);
+            if (request.Kind == RequestKind.Translation && offered == Access.None)
             {
-                // Reading 78 keeps back the write that was all there was to offer: reading 76.
+                // Reading 78 keeps back the write that was all there was to offer: reading 76. What is asked for is marked below.
                 fault = new(FaultReason.PermissionDenied, TranslationStage.Host, intermediate, request.Access);
                 return false;
             }

@@ -68,6 +68,7 @@ public sealed class AtsMarksTests : IDisposable
     [InlineData(true, Bits.IR | Bits.IW, Access.Write, Access.All, Accessed | Dirty, Accessed | Dirty)]
     [InlineData(true, Bits.IR, Access.ReadWrite, Access.Read | Access.Execute, Accessed, Accessed)]
     [InlineData(true, Bits.IW, Access.Read, Access.None, 0UL, 0UL)]
+    [InlineData(true, Bits.IW, Access.Write, Access.Write, Accessed | Dirty, Accessed | Dirty)]
     [InlineData(false, Bits.IR | Bits.IW, Access.ReadWrite, Access.Read | Access.Execute, Accessed, Accessed)]
     public void OfBothStages(bool writable, ulong rights, Access asked, Access granted, ulong marks, ulong hostMarks)
     {
