@@ -11,4 +11,7 @@ internal readonly record struct AddressRange(ulong First, ulong Last)
     public ulong Length => IsEmpty ? 0 : Last - First + 1;
 
     public bool Contains(ulong address) => address >= First && address <= Last;
+
+    /// <summary>How many bytes lie between an address and a range that begins above it; as many as can be when none does.</summary>
+    public ulong DistanceFrom(ulong address) => address < First && !IsEmpty ? First - address : ulong.MaxValue;
 }

@@ -126,7 +126,9 @@ public sealed class TranslationPort : IDisposable
                 break;
             }
 
-            ulong piece = length - done;
+            // Messages and what is excluded from translation may begin in the midst of a page.
+            TranslationRegime regime = _frontEnd.Regime;
+            ulong piece = Math.Min(length - done, Math.Min(regime.MessageWindow.DistanceFrom(at), regime.Exclusion.DistanceFrom(at)));
             if (result.PageShift < 64)
             {
                 piece = Math.Min(piece, (1UL << result.PageShift) - (at & ((1UL << result.PageShift) - 1)));

@@ -9,6 +9,7 @@ namespace FastNest.Tests.Engine;
 public sealed class PortBatchTests : IDisposable
 {
     private const uint Device = 0x10;
+    private const uint Passing = 0x11;
     private const ulong Page = 0x80_0000;
 
     private readonly TestMachine _machine = new();
@@ -189,5 +190,31 @@ public sealed class PortBatchTests : IDisposable
         _machine.Port.TranslateRange(_requester, 0x4800, 0x1000, Access.Read, runs, out int count, out ulong done);
         Assert.Equal((2, 0x1000UL), (count, done));
         Assert.Equal([new(0x4800, 0x800), new(Page, 0x800)], runs);
+    }
+
+    /// <summary>A page, or the whole of a device that is not translated, may hold the interrupt window; no run covers a message.</summary>
+    [Theory]
+    [InlineData(Device, 0x40_3E00_0000UL)]
+    [InlineData(Passing, 0xFE00_0000UL)]
+    public void ARangeStopsBeforeTheMessagesWithinAPage(uint device, ulong output)
+    {
+        _machine.SetEntry(_root, 3, 0xC000_0000, 3, Bits.Pte(0x40_0000_0000)); // 1 GiB
+        var runs = new TranslatedRun[2];
+        TranslationResult last = _machine.Port.TranslateRange(
+            new(new(device)), 0xFE00_0000, 0x200_0000, Access.Write, runs, out int count, out ulong done);
+        Assert.Equal((true, 1, 0xE0_0000UL), (last.IsMessage, count, done));
+        Assert.Equal(new(output, 0xE0_0000), runs[0]);
+    }
+
+    [Fact]
+    public void ARangeThatEntersTheExclusionRangeWithinAPageIsNotTranslatedFromThere()
+    {
+        _machine.SetEntry(_root, 3, 0x4000_0000, 2, Bits.Pte(0x8000_0000)); // 2 MiB
+        _machine.Write(Mmio.ExclusionBase, 0x4000_2000 | 3); // ExEn, Allow
+        _machine.Write(Mmio.ExclusionLimit, 0x4000_2000);
+        var runs = new TranslatedRun[4];
+        _machine.Port.TranslateRange(_requester, 0x4000_0000, 0x5000, Access.Read, runs, out int count, out ulong done);
+        Assert.Equal((3, 0x5000UL), (count, done));
+        Assert.Equal([new(0x8000_0000, 0x2000), new(0x4000_2000, 0x1000), new(0x8000_3000, 0x2000)], runs[..3]);
     }
 }
