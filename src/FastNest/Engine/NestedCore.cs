@@ -124,29 +124,49 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
         }
 
         ref readonly TranslationContext context = ref Context(in request);
-        if (_walker is null || iovas.Length < SmallestBatch || !IsUsual(in request, in context, regime, out ulong needs))
-        {
-            for (int i = 0; i < iovas.Length; i++)
-            {
-                // What was refused because of a table may be about an address of its own, and be over at the next request.
-                request = request with { Iova = iovas[i] };
-                results[i] = context.IsKeepable ? TranslateBound(in request, in context, regime) : Translate(in request, regime);
-            }
-
-            return;
-        }
-
         for (int done = 0; done < iovas.Length; done += LaneRequests.Capacity)
         {
             int count = Math.Min(LaneRequests.Capacity, iovas.Length - done);
-            TranslateLanes(in request, in context, needs, iovas.Slice(done, count), results.Slice(done, count), regime);
+            TranslatePiece(request, in context, iovas.Slice(done, count), results.Slice(done, count), regime);
         }
     }
 
-    private TranslationResult TranslateBound(in TranslationRequest request, in TranslationContext context, TranslationRegime regime) =>
-        !request.HasPasid && regime.MessageWindow.Contains(request.Iova)
+    /// <summary>
+    /// One requester's addresses, as many as go side by side. Asks the context each time, as one that is not cached is resolved
+    /// anew for every message.
+    /// </summary>
+    private void TranslatePiece(
+        TranslationRequest request,
+        in TranslationContext context,
+        ReadOnlySpan<ulong> iovas,
+        Span<TranslationResult> results,
+        TranslationRegime regime)
+    {
+        if (_walker is not null && iovas.Length >= SmallestBatch && IsUsual(in request, in context, regime, out ulong needs))
+        {
+            TranslateLanes(in request, in context, needs, iovas, results, regime);
+            return;
+        }
+
+        for (int i = 0; i < iovas.Length; i++)
+        {
+            request = request with { Iova = iovas[i] };
+            results[i] = TranslateBound(in request, in context, regime);
+        }
+    }
+
+    private TranslationResult TranslateBound(in TranslationRequest request, in TranslationContext context, TranslationRegime regime)
+    {
+        if (!context.IsKeepable)
+        {
+            // What was refused because of a table may be about an address of its own, and be over at the next request.
+            return Translate(in request, regime);
+        }
+
+        return !request.HasPasid && regime.MessageWindow.Contains(request.Iova)
             ? Message(in request)
             : Translate(in request, in context, regime);
+    }
 
     private TranslationResult Translate(in TranslationRequest request, TranslationRegime regime)
     {

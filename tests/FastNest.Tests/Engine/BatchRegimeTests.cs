@@ -92,4 +92,27 @@ public sealed class BatchRegimeTests : IDisposable
         _machine.SetDte(Other, Bits.DteLow(_root, 2, Bits.IR), 5);
         AsScalar.Check(_machine, strategy, [.. AsScalar.Of(Device, iovas), .. AsScalar.Of(Other, iovas)]);
     }
+
+    /// <summary>
+    /// Without a context cache the device is looked up anew for a message. Its entry, over which the log lies here, may refuse it
+    /// by then; what remains of a long batch is refused too, and not taken for a device without tables.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void ADeviceThatIsRefusedInTheMidstOfABatchStaysRefused(WalkStrategy strategy)
+    {
+        const uint device = 1;
+        _machine.Map(_root, 2, 0x5000, 0x10_0000);
+        _machine.SetDte(device, Bits.DteLow(_root, 2), 5);
+        _machine.Write(Mmio.DeviceTableBase, TestMachine.DeviceTable);
+        _machine.Write(Mmio.EventBase, TestMachine.DeviceTable | 8UL << 56);
+        _machine.Write(Mmio.EventTail, device * 32);
+        _machine.Write(Mmio.Control, Mmio.EventLogEn | Mmio.IommuEn);
+        using TranslationPort port = _machine.Iommu.OpenPort(new() { ContextEntries = 0 }, strategy);
+        ulong[] iovas = [0x6000, 0xFEE0_0000, .. Enumerable.Repeat(8UL, 510)];
+        var results = new TranslationResult[iovas.Length];
+        port.Translate(new Requester(new(device)), iovas, Access.Write, results);
+        Assert.Equal((FaultReason.NotPresent, true), (results[0].Reason, results[1].IsMessage));
+        Assert.Equal([FaultReason.TranslationDisabled], results[256..].Select(result => result.Reason).Distinct());
+    }
 }
