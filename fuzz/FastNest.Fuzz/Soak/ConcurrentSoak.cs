@@ -30,13 +30,27 @@ public static class ConcurrentSoak
         for (int i = 0; i < translators; i++)
         {
             int number = i;
-            threads.Add(new Thread(() => Translate(machine, versions, tally, caches, new Random(seed + number), stop.Token)));
+            threads.Add(new Thread(() => Guard(
+                tally, () => Translate(machine, versions, tally, caches, new Random(seed + number), stop.Token))));
         }
 
-        threads.Add(new Thread(() => Mutate(machine, versions, tally, new Random(seed - 1), stop.Token)));
+        threads.Add(new Thread(() => Guard(tally, () => Mutate(machine, versions, tally, new Random(seed - 1), stop.Token))));
         threads.ForEach(thread => thread.Start());
         threads.ForEach(thread => thread.Join());
         return tally.Report();
+    }
+
+    /// <summary>What is thrown is a violation too; unhandled, it would end the process without a report.</summary>
+    private static void Guard(Tally tally, Action work)
+    {
+        try
+        {
+            work();
+        }
+        catch (Exception failure)
+        {
+            tally.Violation(failure.ToString());
+        }
     }
 
     private static void Mutate(SoakMachine machine, PageVersions versions, Tally tally, Random random, CancellationToken stop)

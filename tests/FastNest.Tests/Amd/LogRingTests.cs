@@ -2,6 +2,7 @@ using FastNest.Amd;
 using FastNest.Amd.Logs;
 using FastNest.Amd.Registers;
 using FastNest.Memory;
+using FastNest.Tests.Machine;
 using Xunit;
 
 namespace FastNest.Tests.Amd;
@@ -23,7 +24,7 @@ public sealed class LogRingTests
         registers[RegisterMap.Control] = ControlRegister.IommuEn.Mask | ControlRegister.EventLogEn.Mask;
         log.Update();
         using var start = new Barrier(Threads);
-        Thread[] threads = [.. Enumerable.Range(0, Threads).Select(number => new Thread(() =>
+        Worker[] threads = [.. Enumerable.Range(0, Threads).Select(number => new Worker(() =>
         {
             start.SignalAndWait();
             for (int i = 1; i <= Each; i++)
@@ -56,7 +57,7 @@ public sealed class LogRingTests
         registers[RegisterMap.Control] = ControlRegister.IommuEn.Mask | ControlRegister.EventLogEn.Mask;
         log.Update();
 
-        Thread[] threads = [.. Enumerable.Range(1, 2).Select(number => new Thread(() => log.Append((ulong)number, (ulong)number)))];
+        Worker[] threads = [.. Enumerable.Range(1, 2).Select(number => new Worker(() => log.Append((ulong)number, (ulong)number)))];
         HoldSharedSections(memory, SharedSections, () =>
         {
             Array.ForEach(threads, static thread => thread.Start());

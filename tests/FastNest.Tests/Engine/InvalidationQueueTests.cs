@@ -1,4 +1,5 @@
 using FastNest.Engine;
+using FastNest.Tests.Machine;
 using Xunit;
 
 namespace FastNest.Tests.Engine;
@@ -30,7 +31,7 @@ public sealed class InvalidationQueueTests
         var queue = new InvalidationQueue();
         bool stop = false;
         int wrong = 0;
-        var reader = new Thread(() =>
+        var reader = new Worker(() =>
         {
             long place = 0;
             while (!Volatile.Read(ref stop))

@@ -51,21 +51,15 @@ public sealed class PortBatchTests : IDisposable
     [Fact]
     public void AnInvalidationWaitsForTheOpenBatch()
     {
-        var done = new ManualResetEventSlim();
-        var mutator = new Thread(() =>
-        {
-            _machine.SendAndWait(Bits.InvalidatePages(5, 0x5000, sized: false));
-            done.Set();
-        });
+        using var mutator = new Worker(() => _machine.SendAndWait(Bits.InvalidatePages(5, 0x5000, sized: false)));
         using (PortBatch batch = _machine.Port.OpenBatch())
         {
             Assert.True(batch.Translate(_requester.Request(0x5000, Access.Read)).Succeeded);
             mutator.Start();
-            Assert.False(done.Wait(100));
+            Assert.False(mutator.Join(100));
         }
 
-        Assert.True(done.Wait(10_000));
-        mutator.Join();
+        Assert.True(mutator.Join(10_000));
     }
 
     [Fact]
@@ -75,7 +69,7 @@ public sealed class PortBatchTests : IDisposable
         MemoryRegion region = _machine.Memory.AddOwned(0x7000_0000, 4096);
         Assert.True(region.TryPin(out MemoryPin? pin));
         _machine.Map(_root, 3, 0x8000, 0x7000_0000);
-        var remover = new Thread(() =>
+        using var remover = new Worker(() =>
         {
             _machine.Memory.Remove(region);
             released = true;

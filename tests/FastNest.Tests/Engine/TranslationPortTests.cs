@@ -112,7 +112,7 @@ public sealed class TranslationPortTests : IDisposable
         ReadSection section = _machine.Memory.Sections.Register();
         _machine.Memory.Sections.Enter(section);
         ulong tail = _machine.Queue(Bits.StoreWait(TestMachine.Semaphore, 9));
-        var software = new Thread(() => _machine.Write(Mmio.CommandTail, tail));
+        using var software = new Worker(() => _machine.Write(Mmio.CommandTail, tail));
         software.Start();
         Assert.False(software.Join(50));
         Assert.Equal(0UL, _machine.Peek(TestMachine.Semaphore));
@@ -129,7 +129,7 @@ public sealed class TranslationPortTests : IDisposable
         long version = 0; // what may still be given: this one or later
         bool stop = false;
         int stale = 0;
-        Thread[] devices = [.. Enumerable.Range(0, 2).Select(_ => new Thread(() =>
+        Worker[] devices = [.. Enumerable.Range(0, 2).Select(_ => new Worker(() =>
         {
             using TranslationPort port = _machine.Iommu.OpenPort();
             var request = new TranslationRequest(new(Device), 0x5000, Access.Read);
@@ -140,15 +140,21 @@ public sealed class TranslationPortTests : IDisposable
             }
         }))];
         Array.ForEach(devices, static device => device.Start());
-        for (ulong i = 1; i <= 500; i++)
+        try
         {
-            _machine.Poke(leaf, Bits.Pte(i << 12));
-            _machine.SendAndWait(Bits.InvalidatePages(Domain, 0x5000, false));
-            Volatile.Write(ref version, (long)i);
+            for (ulong i = 1; i <= 500; i++)
+            {
+                _machine.Poke(leaf, Bits.Pte(i << 12));
+                _machine.SendAndWait(Bits.InvalidatePages(Domain, 0x5000, false));
+                Volatile.Write(ref version, (long)i);
+            }
+        }
+        finally
+        {
+            Volatile.Write(ref stop, true);
+            Array.ForEach(devices, static device => device.Join());
         }
 
-        Volatile.Write(ref stop, true);
-        Array.ForEach(devices, static device => device.Join());
         Assert.Equal(0, stale);
     }
 

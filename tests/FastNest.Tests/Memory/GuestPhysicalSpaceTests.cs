@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using FastNest.Memory;
+using FastNest.Tests.Machine;
 using Xunit;
 
 namespace FastNest.Tests.Memory;
@@ -401,7 +402,7 @@ public sealed unsafe class GuestPhysicalSpaceTests : IDisposable
         ReadSection section = _space.Sections.Register();
         _space.Sections.Enter(section);
         Assert.True(_space.TryLoad64(0, out _));
-        var remover = new Thread(() => _space.Remove(region));
+        using var remover = new Worker(() => _space.Remove(region));
         remover.Start();
         Assert.True(SpinWait.SpinUntil(() => !_space.TryLoad64(0, out _), 10_000), "the address becomes a hole at once");
         Assert.False(remover.Join(50), "Remove returned while a reader was inside");

@@ -1,4 +1,5 @@
 using FastNest.Memory;
+using FastNest.Tests.Machine;
 using Xunit;
 
 namespace FastNest.Tests.Memory;
@@ -23,7 +24,7 @@ public sealed class ReadSectionsTests
         ReadSection old = _sections.Register();
         ReadSection young = _sections.Register();
         _sections.Enter(old);
-        var waiter = new Thread(_sections.WaitForReaders);
+        var waiter = new Worker(_sections.WaitForReaders);
         waiter.Start();
         Assert.False(waiter.Join(50));
         _sections.Enter(young);
@@ -37,7 +38,7 @@ public sealed class ReadSectionsTests
     {
         ReadSection section = _sections.Register();
         _sections.Enter(section);
-        var waiter = new Thread(_sections.WaitForReaders);
+        var waiter = new Worker(_sections.WaitForReaders);
         waiter.Start();
         Assert.False(waiter.Join(30));
         section.Leave();
@@ -52,7 +53,7 @@ public sealed class ReadSectionsTests
         ReadSection section = _sections.Register();
         _sections.Enter(section);
         _sections.Unregister(section);
-        var waiter = new Thread(_sections.WaitForReaders);
+        var waiter = new Worker(_sections.WaitForReaders);
         waiter.Start();
         Assert.True(waiter.Join(10_000));
     }
@@ -75,7 +76,7 @@ public sealed class ReadSectionsTests
         int[][] published = [cell];
         bool stop = false;
         int bad = 0;
-        Thread[] readers = [.. Enumerable.Range(0, 3).Select(_ => new Thread(() =>
+        Worker[] readers = [.. Enumerable.Range(0, 3).Select(_ => new Worker(() =>
         {
             ReadSection section = _sections.Register();
             while (!Volatile.Read(ref stop))

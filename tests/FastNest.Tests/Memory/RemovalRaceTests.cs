@@ -1,4 +1,5 @@
 using FastNest.Memory;
+using FastNest.Tests.Machine;
 using Xunit;
 
 namespace FastNest.Tests.Memory;
@@ -14,7 +15,7 @@ public class RemovalRaceTests
         using var space = new GuestPhysicalSpace();
         using var stop = new CancellationTokenSource();
         long wrong = 0;
-        var reader = new Thread(() =>
+        using var reader = new Worker(() =>
         {
             for (ulong i = 0; !stop.IsCancellationRequested; i++)
             {
@@ -28,15 +29,21 @@ public class RemovalRaceTests
             }
         });
         reader.Start();
-        for (ulong i = 0; i < 20_000; i++)
+        try
         {
-            MemoryRegion region = space.AddOwned(Address(i % 7), 4096);
-            space.Store64(Address(i % 7), Value);
-            space.Remove(region);
+            for (ulong i = 0; i < 20_000; i++)
+            {
+                MemoryRegion region = space.AddOwned(Address(i % 7), 4096);
+                space.Store64(Address(i % 7), Value);
+                space.Remove(region);
+            }
+        }
+        finally
+        {
+            stop.Cancel();
+            reader.Join();
         }
 
-        stop.Cancel();
-        reader.Join();
         Assert.Equal(0, wrong);
         Assert.Empty(space.Regions);
     }
