@@ -26,6 +26,9 @@ internal sealed class LaneCaches
         HostTables = new(options.HostTableEntries, LaneStage.GranuleShift);
     }
 
+    /// <summary>How many requests none of the three caches of finished translations knew.</summary>
+    public long Missed;
+
     /// <summary>Pages below 2 MiB.</summary>
     public DirectCache Small { get; }
 
@@ -37,7 +40,8 @@ internal sealed class LaneCaches
 
     /// <summary>What the three caches of finished translations have done.</summary>
     public CacheStatistics IotlbStatistics =>
-        CacheStatistics.Of(in Small.Counters) + CacheStatistics.Of(in Large.Counters) + CacheStatistics.Of(in Huge.Counters);
+        (CacheStatistics.Of(in Small.Counters) + CacheStatistics.Of(in Large.Counters) + CacheStatistics.Of(in Huge.Counters))
+            with { Misses = Missed };
 
     public DirectCache GuestTables { get; }
 

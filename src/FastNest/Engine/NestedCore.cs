@@ -380,6 +380,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
     private void Resolve(in TranslationRequest request, uint pasid, ref ContextCache<TranslationContext>.Entry entry)
     {
         _contexts.Counters.Misses++;
+        _contexts.Counters.Evictions += entry.FilledAt != 0 ? 1 : 0;
         if (_tags.IsExhausted(TagsPerContext))
         {
             DropAll();

@@ -47,6 +47,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             Probe(_caches.Small, requests, ref first);
             Probe(_caches.Large, requests, ref first);
             Probe(_caches.Huge, requests, ref first);
+            _caches.Missed += requests.Count;
             _policy.Note(asked, asked - requests.Count);
         }
 
@@ -162,7 +163,6 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         }
 
         cache.Counters.Hits += count - kept;
-        cache.Counters.Misses += kept;
         requests.Count = kept;
     }
 

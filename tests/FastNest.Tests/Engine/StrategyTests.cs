@@ -164,8 +164,20 @@ public sealed class StrategyTests : IDisposable
         CacheStatistics before = port.Statistics.Iotlb;
         port.Translate(new Requester(new(Device)), iovas, Access.Read, results);
         CacheStatistics after = port.Statistics.Iotlb;
-        Assert.Equal((iovas.Length, 0L), (after.Hits - before.Hits, after.Fills - before.Fills));
+        Assert.Equal((iovas.Length, 0L, 0L), (after.Hits - before.Hits, after.Misses - before.Misses, after.Fills - before.Fills));
         Assert.All(results, result => Assert.True(result.Succeeded));
+    }
+
+    /// <summary>A page's size is not known before it is found: it is looked for among those of every size, and missed once.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void WhatNoSizeHoldsIsMissedOnce(WalkStrategy strategy)
+    {
+        Map();
+        using TranslationPort port = _machine.Iommu.OpenPort(null, strategy);
+        ulong[] iovas = [0, 0x1000, 0x2000, 0x4000_0000, 0x20_0000];
+        port.Translate(new Requester(new(Device)), iovas, Access.Read, new TranslationResult[iovas.Length]);
+        Assert.Equal((0L, iovas.Length), (port.Statistics.Iotlb.Hits, port.Statistics.Iotlb.Misses));
     }
 
     private void Map()

@@ -293,6 +293,21 @@ public sealed class TranslationPortTests : IDisposable
     }
 
     [Fact]
+    public void AContextThatGivesWayToAnotherIsAnEviction()
+    {
+        _machine.SetDte(Device + 1, Bits.DteLow(_root, 2), Domain);
+        using TranslationPort port = _machine.Iommu.OpenPort(new() { ContextEntries = 1 });
+        foreach (uint device in (uint[])[Device, Device, Device + 1, Device])
+        {
+            port.Translate(new TranslationRequest(new(device), 0x5000, Access.Read));
+        }
+
+        _machine.SendAndWait(Bits.InvalidateAll());
+        port.Translate(new TranslationRequest(new(Device), 0x5000, Access.Read)); // not evicted: it was dead
+        Assert.Equal(new CacheStatistics(Hits: 1, Misses: 4, Fills: 4, Evictions: 2, Invalidations: 1), port.Statistics.Contexts);
+    }
+
+    [Fact]
     public void StatisticsCountWhatTheCachesDid()
     {
         _machine.Map(_root, 2, 0x5000, 0x10_0000);
