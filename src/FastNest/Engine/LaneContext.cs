@@ -46,7 +46,7 @@ internal struct LaneContext
             Root = context.Guest.Root,
             HostRoot = context.Host.Root,
             Answers = LaneAnswers.Of(in context),
-            _permitted = context.Host.Permissions,
+            _permitted = context.Host.Permissions & Access.All,
             _wantedWithoutPrivilege = nested && context.Guest.EnforcesUser ? StageRights.User : Access.None,
             _isNested = nested,
         };
@@ -57,15 +57,14 @@ internal struct LaneContext
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly bool TryNeeds(in TranslationRequest request, out ulong needs)
     {
-        Access access = request.Access & Access.All;
+        Access access = request.Access;
         Access rights = access;
         if (_isNested)
         {
             rights |= (access & Access.Execute) != 0 ? Access.Read : Access.None;
-            rights |= request.Privileged ? Access.None : _wantedWithoutPrivilege;
         }
 
-        needs = (ulong)rights;
+        needs = (ulong)(rights | (request.Privileged ? Access.None : _wantedWithoutPrivilege));
         return access != Access.None && (rights & ~_permitted) == 0;
     }
 }

@@ -38,6 +38,22 @@ public sealed class BatchRegimeTests : IDisposable
         Assert.Contains(results, result => result.Reason == FaultReason.MessageWindowRead);
     }
 
+    /// <summary>Nothing permits what is no access at all; what is asked with it is refused too.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void AnAccessThatIsNoneIsRefused(WalkStrategy strategy)
+    {
+        _machine.Start();
+        _machine.Map(_root, 2, 0x5000, 0x10_0000);
+        _machine.SetDte(Device, Bits.DteLow(_root, 2), 5);
+        foreach (Access access in new[] { 8, 9, 0x11, 0xFF }.Select(bits => (Access)bits))
+        {
+            TranslationRequest[] requests = [.. Enumerable.Repeat(new TranslationRequest(new(Device), 0x5000, access), 20)];
+            Assert.All(
+                AsScalar.Check(_machine, strategy, requests), result => Assert.Equal(FaultReason.PermissionDenied, result.Reason));
+        }
+    }
+
     /// <summary>Reading 12: for devices that may, or for all, the exclusion range is not translated.</summary>
     [Theory]
     [MemberData(nameof(Strategies))]
