@@ -109,8 +109,8 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     /// <exception cref="ArgumentOutOfRangeException">The group is above 511 or the PASID above 1,048,575.</exception>
     public void RequestPage(in PageRequest request)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)request.Group, 511u, nameof(request));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Pasid ?? 0, (1u << TranslationRequest.PasidBits) - 1, nameof(request));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)request.Group, 511u, nameof(PageRequest.Group));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Pasid ?? 0, (1u << TranslationRequest.PasidBits) - 1, nameof(PageRequest.Pasid));
         if (!Volatile.Read(ref _regime).Enabled)
         {
             return;

@@ -107,8 +107,10 @@ public sealed class DmaPort
     }
 
     /// <summary>Reads the pieces of a list, one after the other, into one buffer; its length ends the transfer too.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A piece has a negative length; nothing is transferred.</exception>
     public DmaResult Read(Requester requester, ReadOnlySpan<DmaSegment> segments, Span<byte> destination)
     {
+        CheckLengths(segments);
         var total = new DmaResult(0, default, MemoryStatus.Ok);
         foreach (DmaSegment segment in segments)
         {
@@ -125,8 +127,10 @@ public sealed class DmaPort
     }
 
     /// <summary>Writes one buffer to the pieces of a list, one after the other; its length ends the transfer too.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A piece has a negative length; nothing is transferred.</exception>
     public DmaResult Write(Requester requester, ReadOnlySpan<DmaSegment> segments, ReadOnlySpan<byte> source)
     {
+        CheckLengths(segments);
         var total = new DmaResult(0, default, MemoryStatus.Ok);
         foreach (DmaSegment segment in segments)
         {
@@ -140,6 +144,14 @@ public sealed class DmaPort
         }
 
         return total;
+    }
+
+    private static void CheckLengths(ReadOnlySpan<DmaSegment> segments)
+    {
+        foreach (DmaSegment segment in segments)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(segment.Length, nameof(DmaSegment.Length));
+        }
     }
 
     private static int PieceLength(ulong address) => (int)(GuestPhysicalSpace.PageSize - (address & (GuestPhysicalSpace.PageSize - 1)));

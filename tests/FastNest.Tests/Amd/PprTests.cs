@@ -139,8 +139,8 @@ public sealed class PprTests : IDisposable
     [Fact]
     public void ArgumentsBeyondTheirFieldsAreRefused()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => _iommu.RequestPage(Request(512)));
-        Assert.Throws<ArgumentOutOfRangeException>(() => _iommu.RequestPage(Request(0) with { Pasid = 1 << 20 }));
+        Assert.Throws<ArgumentOutOfRangeException>("Group", () => _iommu.RequestPage(Request(512)));
+        Assert.Throws<ArgumentOutOfRangeException>("Pasid", () => _iommu.RequestPage(Request(0) with { Pasid = 1 << 20 }));
     }
 
     private static PageRequest Request(int group) => new(new(Device), null, 0x5000, Access.Read, group, Last: true);

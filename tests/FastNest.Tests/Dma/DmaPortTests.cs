@@ -91,6 +91,19 @@ public sealed class DmaPortTests : IDisposable
     }
 
     [Fact]
+    public void AListWithANegativeLengthIsRefusedBeforeAnythingIsDone()
+    {
+        DmaSegment[] list = [new(Iova, 4), new(Iova, -4)];
+        foreach (Action transfer in (Action[])[() => _dma.Write(_requester, list, [1, 2, 3, 4, 5]), () => _dma.Read(_requester, list, new byte[8])])
+        {
+            var exception = Assert.Throws<ArgumentOutOfRangeException>(transfer);
+            Assert.Equal(("Length", -4), (exception.ParamName, exception.ActualValue));
+        }
+
+        Assert.Equal(0UL, _machine.Peek(First));
+    }
+
+    [Fact]
     public void AnOutputWithoutMemoryIsAStatus()
     {
         _machine.Map(_root, 3, Iova + 0x6000, TestMachine.Hole);
