@@ -86,6 +86,12 @@ public static class ConcurrentSoak
     /// </summary>
     private static void TranslateBatch(TranslationPort port, PageVersions versions, Tally tally, Random random)
     {
+        if (random.Next(3) == 0)
+        {
+            TranslateMixed(port, versions, tally, random);
+            return;
+        }
+
         Requester requester = random.Next(2) == 0 ? SoakMachine.Nested : SoakMachine.HostOnly;
         bool nested = requester == SoakMachine.Nested;
         using PortBatch open = port.OpenBatch();
@@ -128,6 +134,31 @@ public static class ConcurrentSoak
             {
                 Check(pages[i], floors[i], versions.Ceiling(pages[i]), in results[i], tally);
             }
+        }
+
+        tally.CountTranslations(BatchLength);
+    }
+
+    /// <summary>Requests of both devices in one call, which is a batch of its own.</summary>
+    private static void TranslateMixed(TranslationPort port, PageVersions versions, Tally tally, Random random)
+    {
+        Span<int> pages = stackalloc int[BatchLength];
+        Span<ulong> floors = stackalloc ulong[BatchLength];
+        Span<TranslationRequest> requests = stackalloc TranslationRequest[BatchLength];
+        Span<TranslationResult> results = stackalloc TranslationResult[BatchLength];
+        for (int i = 0; i < BatchLength; i++)
+        {
+            bool nested = random.Next(2) == 0;
+            Requester requester = nested ? SoakMachine.Nested : SoakMachine.HostOnly;
+            pages[i] = random.Next(SoakMachine.Pages) | (nested ? 0 : 1);
+            floors[i] = versions.Floor(pages[i]);
+            requests[i] = requester.Request(SoakMachine.AddressOf(nested, pages[i]), Access.Read);
+        }
+
+        port.Translate(requests, results);
+        for (int i = 0; i < BatchLength; i++)
+        {
+            Check(pages[i], floors[i], versions.Ceiling(pages[i]), in results[i], tally);
         }
 
         tally.CountTranslations(BatchLength);
