@@ -74,6 +74,18 @@ public sealed class TranslationPortTests : IDisposable
         _machine.SendAndWait(Bits.InvalidateAll());
     }
 
+    /// <summary>Ports come and go: one that is gone must not stand in the list of those to look at, whatever was left open.</summary>
+    [Fact]
+    public void ADisposedPortIsForgotten()
+    {
+        TranslationPort port = _machine.Iommu.OpenPort();
+        _ = port.OpenBatch();
+        ReadSections sections = _machine.Memory.Sections;
+        Assert.False(sections.HavePassed(sections.Advance()));
+        port.Dispose();
+        Assert.True(sections.HavePassed(sections.Advance()));
+    }
+
     [Fact]
     public void IdlePortsAreNotWaitedFor()
     {
