@@ -4,7 +4,7 @@ using Xunit;
 
 namespace FastNest.Tests.Amd;
 
-/// <summary>What other emulators got wrong: the digest's section 10, one test a trap that a model without guest tables can fall into.</summary>
+/// <summary>What other emulators got wrong: the digest's section 10, one test a trap that a model of translation can fall into.</summary>
 public sealed class Traps : IDisposable
 {
     private const uint Device = 0x1A5B; // bus 1Ah: a devfn alone would miss it
@@ -114,6 +114,15 @@ public sealed class Traps : IDisposable
     }
 
     [Fact]
+    public void Trap11_TheOpcodeIsOnTopOfTheFirstQuadword()
+    {
+        _machine.Start();
+        _machine.Send(Bits.StoreWait(TestMachine.Semaphore, 0xF000_0000_0000_0001)); // Fh is no command
+        Assert.Equal(0xF000_0000_0000_0001, _machine.Peek(TestMachine.Semaphore));
+        Assert.Empty(_machine.DrainEvents());
+    }
+
+    [Fact]
     public void Trap12_TheHeadIsShownWrapped()
     {
         _machine.Start(commandCode: 8);
@@ -132,6 +141,14 @@ public sealed class Traps : IDisposable
         _machine.Start(tableSize: 3);
         Assert.True(_machine.Translate(4 * 128 - 1, 0).Succeeded);
         Assert.False(_machine.Translate(4 * 128, 0).Succeeded);
+    }
+
+    [Fact]
+    public void Trap14_AnInterruptTableMayLieAnywhereIn52Bits()
+    {
+        _machine.Start();
+        _machine.SetDte(Device, 0, 0, Bits.IV | 1UL << 60 | 1UL << 51); // IntCtl=1: forwarded
+        Assert.True(_machine.Translate(Device, 0xFEE0_0000, Access.Write).IsMessage);
     }
 
     [Fact]
@@ -196,6 +213,36 @@ public sealed class Traps : IDisposable
             for (int i = 0; i < pages.Length; i++)
             {
                 Assert.Equal((ulong)(i + 1) << 24, _machine.Translate(Device, pages[i]).Address);
+            }
+        }
+    }
+
+    [Fact]
+    public void Trap21_TheCacheKnowsThePasid()
+    {
+        const ulong tables = 0x70_0000;
+        const ulong gcr3 = 0x78_0000;
+        const ulong gcr3Below = 0x78_1000;
+        using TestMachine machine = new TestMachine(Mmio.BuiltEfr | Mmio.GTSup | 1UL << 14 | 1UL << 53 | 1UL << 61)
+            .Start(Mmio.GTEn | 1UL << 48 | 1UL << 54);
+        uint[] pasids = [1, 2, 0x101]; // the first and the last would meet in eight bits
+        machine.Poke(gcr3, gcr3Below | 1);
+        for (uint i = 0; i < pasids.Length; i++)
+        {
+            ulong top = tables + i * 0x4000;
+            machine.Poke(gcr3Below + pasids[i] * 8, top | 1);
+            machine.Poke(top, (top + 0x1000) | 0x67);
+            machine.Poke(top + 0x1000, (top + 0x2000) | 0x67);
+            machine.Poke(top + 0x2000, (top + 0x3000) | 0x67);
+            machine.Poke(top + 0x3000 + 5 * 8, (i + 1) << 20 | 0x67);
+        }
+
+        machine.SetDte(Device, Bits.DteLow(0, 0) | Bits.GuestLow(gcr3) | 1UL << 56, Domain | Bits.GuestMiddle(gcr3));
+        for (int round = 0; round < 2; round++)
+        {
+            for (uint i = 0; i < pasids.Length; i++)
+            {
+                Assert.Equal((i + 1UL) << 20, machine.Port.Translate(new TranslationRequest(new(Device), pasids[i], 0x5000, Access.Read)).Address);
             }
         }
     }
