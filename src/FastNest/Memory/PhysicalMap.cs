@@ -159,7 +159,7 @@ internal sealed unsafe class PhysicalMap : IDisposable
 
         if ((slot & KindMask) != Node)
         {
-            Volatile.Write(ref slot, NewNode());
+            Volatile.Write(ref slot, Split(slot));
         }
 
         ulong* children = Children(slot);
@@ -173,11 +173,10 @@ internal sealed unsafe class PhysicalMap : IDisposable
         return at;
     }
 
-    /// <summary>Empty: regions never overlap and are taken out whole, so that what stands in a slot is never split.</summary>
-    private ulong NewNode()
+    private ulong Split(ulong entry)
     {
         var children = (ulong*)NativeMemory.AlignedAlloc(NodeEntries * sizeof(ulong), 4096);
-        new Span<ulong>(children, NodeEntries).Clear();
+        new Span<ulong>(children, NodeEntries).Fill(entry);
         _nodes.Add((nint)children);
         return (ulong)children | Node;
     }
