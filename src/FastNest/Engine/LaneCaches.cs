@@ -41,7 +41,8 @@ internal sealed class LaneCaches
     /// <summary>What the three caches of finished translations have done.</summary>
     public CacheStatistics IotlbStatistics =>
         (CacheStatistics.Of(in Small.Counters) + CacheStatistics.Of(in Large.Counters) + CacheStatistics.Of(in Huge.Counters))
-            with { Misses = Missed };
+            with
+        { Misses = Missed };
 
     public DirectCache GuestTables { get; }
 

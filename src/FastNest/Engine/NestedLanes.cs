@@ -26,6 +26,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     private readonly UsePolicy _policy = new();
     private readonly ulong[] _guestPages = new ulong[LaneCount.Stride];
     private readonly ulong[] _pages = new ulong[LaneCount.Stride];
+    private readonly ulong[] _kept = new ulong[8];
 
     public NestedLanes(GuestPhysicalSpace memory, LaneCaches caches, TagTable tags)
     {
@@ -56,6 +57,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             return;
         }
 
+        keeps &= _caches.Small.IsOn;
         PhysicalRun run = _memory.LargestRun;
         LaneShape shape = requests.Shape;
         if (shape.Mode == ContextMode.Nested)
@@ -68,7 +70,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             _host.Locate(run, in stage, ref requests.Iovas, ref requests.Tags, ref requests.HostRoots, requests.Count, ref _pages[0]);
         }
 
-        Deliver(requests, keeps && _caches.Small.IsOn, ref first, unserved);
+        Deliver(requests, keeps, ref first, unserved);
     }
 
     private static LaneStage HostStage(in LaneShape shape, bool isWritten)
@@ -177,28 +179,30 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             ref requests.Iovas, ref requests.Tags, ref requests.Roots, ref requests.HostTags, ref requests.HostRoots, count);
         _guest.Locate(run, in guest, in tables, in columns, ref _guestPages[0]);
         _host.Locate(run, in final, ref _guestPages[0], ref requests.HostTags, ref requests.HostRoots, count, ref _pages[0]);
-        for (int i = 0; i < count; i += TLanes.Count)
+    }
+
+    /// <summary>What both stages together grant: the rights of both, the smaller page.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private TLanes Combine(LaneRequests requests, int from, uint live, TLanes first, TLanes second)
+    {
+        TLanes shift = TLanes.All(ShiftField);
+        TLanes rights = first;
+        if (requests.Shape.ReadExecutes)
         {
-            TLanes first = TLanes.Load(in _guestPages[0], i);
-            TLanes second = TLanes.Load(in _pages[0], i);
-            TLanes shift = TLanes.All(ShiftField);
-            TLanes rights = first;
-            if (shape.ReadExecutes)
-            {
-                rights &= ~TLanes.All((ulong)Access.Execute);
-                rights |= (rights & TLanes.All((ulong)Access.Read)) << 2;
-            }
-
-            TLanes page = second & (rights | ~TLanes.All(PackedPage.RightsMask));
-            if (TLanes.Equal(first & shift, second & shift) != LaneCount.All<TLanes>())
-            {
-                uint smaller = TLanes.Less(first & shift, second & shift);
-                page = (page & ~shift) | TLanes.Select(smaller, first & shift, second & shift);
-                NoteFractures(requests, LaneCount.Live<TLanes>(i, count) & TLanes.Less(second & shift, first & shift), i);
-            }
-
-            TLanes.Store(page, ref _pages[0], i);
+            rights &= ~TLanes.All((ulong)Access.Execute);
+            rights |= (rights & TLanes.All((ulong)Access.Read)) << 2;
         }
+
+        TLanes page = second & (rights | ~TLanes.All(PackedPage.RightsMask));
+        uint different = live & ~TLanes.Equal(first & shift, second & shift);
+        if (different != 0)
+        {
+            uint smaller = TLanes.Less(first & shift, second & shift);
+            page = (page & ~shift) | TLanes.Select(smaller, first & shift, second & shift);
+            NoteFractures(requests, different & ~smaller, from);
+        }
+
+        return page;
     }
 
     /// <summary>An invalidation of a part of a page that is cached in pieces must find them all.</summary>
@@ -213,26 +217,39 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
 
     private void Deliver(LaneRequests requests, bool keeps, ref ulong results, PlaceSet unserved)
     {
-        TLanes offset = TLanes.All(0xFFF);
+        bool nested = requests.Shape.Mode == ContextMode.Nested;
         int count = requests.Count;
         for (int i = 0; i < count; i += TLanes.Count)
         {
             uint live = LaneCount.Live<TLanes>(i, count);
             TLanes page = TLanes.Load(in _pages[0], i);
-            uint granted = live & LaneAnswers.Granted(TLanes.Load(in requests.Needs, i), page);
-            if (granted != 0)
+            if (nested)
             {
-                TLanes address = TLanes.Blend(offset, TLanes.Load(in requests.Iovas, i), page);
-                TLanes answer = LaneAnswers.Of(TLanes.Load(in requests.Answers, i), page);
-                Write(granted, address, answer, ref requests.Places, i, ref results);
-                if (keeps)
-                {
-                    Keep(requests, page, granted, i);
-                }
+                page = Combine(requests, i, live, TLanes.Load(in _guestPages[0], i), page);
             }
 
+            uint granted = Deliver(requests, i, live, page, TLanes.Load(in requests.Iovas, i), keeps, ref results);
             Leave(requests, live & ~granted, i, unserved);
         }
+    }
+
+    /// <summary>Answers those of a group whose pages grant what they need.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private uint Deliver(LaneRequests requests, int from, uint found, TLanes page, TLanes iovas, bool keeps, ref ulong results)
+    {
+        uint granted = found & LaneAnswers.Granted(TLanes.Load(in requests.Needs, from), page);
+        if (granted != 0)
+        {
+            TLanes address = TLanes.Blend(TLanes.All(0xFFF), iovas, page);
+            TLanes answer = LaneAnswers.Of(TLanes.Load(in requests.Answers, from), page);
+            Write(granted, address, answer, ref requests.Places, from, ref results);
+            if (keeps)
+            {
+                Keep(requests, page, granted, from);
+            }
+        }
+
+        return granted;
     }
 
     private void Keep(LaneRequests requests, TLanes pages, uint granted, int from)
@@ -247,10 +264,11 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             return;
         }
 
+        TLanes.Store(pages, ref _kept[0], 0);
         for (; granted != 0; granted &= granted - 1)
         {
             int i = from + BitOperations.TrailingZeroCount(granted);
-            ulong page = _pages[i];
+            ulong page = _kept[i - from];
             _caches.Of(PackedPage.Shift(page)).Keep(Unsafe.Add(ref requests.Tags, i), Unsafe.Add(ref requests.Iovas, i), page);
         }
     }

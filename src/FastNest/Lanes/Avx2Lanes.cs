@@ -69,6 +69,18 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
         return new(Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.AsInt64(), mask, 1));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(Avx2Lanes pointers) => Prefetch(pointers._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(Vector256<ulong> pointers)
+    {
+        Sse.Prefetch0((void*)pointers.GetElement(0));
+        Sse.Prefetch0((void*)pointers.GetElement(1));
+        Sse.Prefetch0((void*)pointers.GetElement(2));
+        Sse.Prefetch0((void*)pointers.GetElement(3));
+    }
+
     /// <summary>Not by gathers, which load the halves of a pair one by one and cost half as much again.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void GatherPairs(nint table, Avx2Lanes index, out Avx2Lanes first, out Avx2Lanes second)

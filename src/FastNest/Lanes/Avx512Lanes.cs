@@ -69,6 +69,13 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
             Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.GetUpper().AsInt64(), mask.GetUpper(), 1)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(Avx512Lanes pointers)
+    {
+        Avx2Lanes.Prefetch(pointers._value.GetLower());
+        Avx2Lanes.Prefetch(pointers._value.GetUpper());
+    }
+
     /// <summary>Not by gathers, which load the halves of a pair one by one and cost half as much again.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void GatherPairs(nint table, Avx512Lanes index, out Avx512Lanes first, out Avx512Lanes second)

@@ -49,6 +49,9 @@ internal interface ILanes<TSelf>
     /// <summary>Loads from host memory, each lane in one atomic access; 0 where the bit is not set.</summary>
     static abstract TSelf Gather(TSelf pointers, uint bits);
 
+    /// <summary>Has the cache lines brought near that pointers point into, if the machine can; they may point anywhere.</summary>
+    static abstract void Prefetch(TSelf pointers);
+
     /// <summary>Loads sixteen bytes per lane from a table of pairs.</summary>
     static abstract void GatherPairs(nint table, TSelf index, out TSelf first, out TSelf second);
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace FastNest.Lanes;
 
@@ -70,6 +71,15 @@ internal readonly unsafe struct PortableLanes(Vector256<ulong> value) : ILanes<P
                 Volatile.Read(ref *(ulong*)from.GetElement(2)),
                 Volatile.Read(ref *(ulong*)from.GetElement(3))))
             : GatherSome(from, bits);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(PortableLanes pointers)
+    {
+        if (Avx2.IsSupported)
+        {
+            Avx2Lanes.Prefetch(pointers._value);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

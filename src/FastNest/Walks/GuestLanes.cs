@@ -38,35 +38,44 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
     /// <param name="pages">Receives guest physical pages, with the tables' rights.</param>
     public void Locate(PhysicalRun run, in LaneStage guest, in LaneStage second, in LaneColumns columns, ref ulong pages)
     {
-        int missing = 0;
-        ulong served = 0;
+        int missing = Probe(run, in columns, ref pages);
+        if (missing != 0)
+        {
+            Descend(run, in guest, in second, missing);
+            for (int i = 0; i < missing; i++)
+            {
+                Unsafe.Add(ref pages, (int)_places[i]) = _found[i];
+            }
+        }
+
         TGuest.Usual(1, out ulong usualMask, out ulong usualValue);
         TLanes mask = TLanes.All(usualMask | guest.LeafMarks);
-        TLanes usualEntry = TLanes.All(usualValue | guest.LeafMarks);
+        TLanes usual = TLanes.All(usualValue | guest.LeafMarks);
+        ulong strayed = LaneEntries.ReadLeaves<TGuest, TLanes>(run, mask, usual, ref columns.Iovas, columns.Count, ref pages);
+        for (; strayed != 0; strayed &= strayed - 1)
+        {
+            int i = LaneCount.First<TLanes>(strayed);
+            uint live = LaneCount.Live<TLanes>(i, columns.Count);
+            LaneEntries.ReadSomeLeaves<TGuest, TLanes>(memory, run, mask, usual, ref live, ref columns.Iovas, ref pages, i);
+        }
+    }
+
+    /// <summary>Finds the tables that are known, and has their entries brought near; the others are set out to be looked for.</summary>
+    private int Probe(PhysicalRun run, in LaneColumns columns, ref ulong found)
+    {
+        int missing = 0;
         bool probes = tables.IsFilled;
         for (int i = 0; i < columns.Count; i += TLanes.Count)
         {
-            uint live = LaneCount.Live<TLanes>(i, columns.Count);
             TLanes iova = TLanes.Load(in columns.Iovas, i);
-            uint miss = live;
+            uint miss = LaneCount.Live<TLanes>(i, columns.Count);
             if (probes)
             {
                 TLanes key = tables.KeyOf(TLanes.Load(in columns.Tags, i), iova);
                 tables.Probe(key, out TLanes known, out TLanes value);
+                TLanes.Store(value, ref found, i);
+                LaneEntries.PrefetchLeaves(run, iova, value);
                 miss &= ~TLanes.Equal(known, key);
-                if (miss == 0)
-                {
-                    uint loaded = live & TLanes.Equal(value & TLanes.All(PackedPage.IsPage), TLanes.All(0));
-                    TLanes page = LaneEntries.ReadLeaves<TGuest, TLanes>(memory, run, mask, usualEntry, iova, value, ref loaded, out _);
-                    if (loaded == live)
-                    {
-                        TLanes.Store(page, ref pages, i);
-                        served |= LaneCount.Group<TLanes>(i);
-                        continue;
-                    }
-                }
-
-                TLanes.Store(value, ref pages, i);
                 if (miss == 0)
                 {
                     continue;
@@ -84,19 +93,7 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
 
         tables.Counters.Hits += columns.Count - missing;
         tables.Counters.Misses += missing;
-        if (missing != 0)
-        {
-            Descend(run, in guest, in second, missing);
-            for (int i = 0; i < missing; i++)
-            {
-                Unsafe.Add(ref pages, (int)_places[i]) = _found[i];
-            }
-        }
-
-        if (served != LaneCount.Groups<TLanes>(columns.Count))
-        {
-            ReadLeaves(run, mask, usualEntry, served, in columns, ref pages);
-        }
+        return missing;
     }
 
     private void Descend(PhysicalRun run, in LaneStage guest, in LaneStage second, int count)
@@ -181,27 +178,5 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
         return decoded.Kind == EntryKind.Leaf && (entry & guest.LeafMarks) == guest.LeafMarks
             ? LaneEntries.Part(in decoded, iova, table, LaneStage.GranuleMask)
             : 0;
-    }
-
-    private void ReadLeaves(
-        PhysicalRun run, TLanes mask, TLanes usual, ulong served, in LaneColumns columns, ref ulong pages)
-    {
-        TLanes isPage = TLanes.All(PackedPage.IsPage);
-        for (int i = 0; i < columns.Count; i += TLanes.Count)
-        {
-            if ((served & LaneCount.Group<TLanes>(i)) != 0)
-            {
-                continue;
-            }
-
-            uint live = LaneCount.Live<TLanes>(i, columns.Count);
-            TLanes below = TLanes.Load(in pages, i);
-            TLanes iova = TLanes.Load(in columns.Iovas, i);
-            uint large = TLanes.Equal(below & isPage, isPage);
-            uint mapped = live & ~large & ~TLanes.Equal(below, TLanes.All(0));
-            TLanes page = LaneEntries.ReadLeaves<TGuest, TLanes>(memory, run, mask, usual, iova, below, ref mapped, out _);
-            TLanes part = below | (iova & TLanes.All(LaneStage.GranuleMask & PackedPage.AddressMask));
-            TLanes.Store(TLanes.Select(mapped, page, TLanes.Select(large, part, TLanes.All(0))), ref pages, i);
-        }
     }
 }

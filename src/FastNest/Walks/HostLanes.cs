@@ -48,67 +48,36 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
             return;
         }
 
-        THost.Usual(1, out ulong usualMask, out ulong usualValue);
-        TLanes mask = TLanes.All(usualMask | stage.LeafMarks);
-        TLanes usual = TLanes.All(usualValue | stage.LeafMarks);
-        ulong served = 0;
-        if (tables.IsFilled)
-        {
-            int missing = Probe(run, mask, usual, ref addresses, ref tags, ref roots, count, ref pages, out served);
-            if (missing != 0)
-            {
-                Descend(run, in stage, ref _addresses[0], ref _tags[0], ref _roots[0], missing, ref _found[0]);
-                for (int i = 0; i < missing; i++)
-                {
-                    Unsafe.Add(ref pages, (int)_places[i]) = _found[i];
-                }
-            }
-        }
-        else
+        if (!tables.IsFilled)
         {
             Descend(run, in stage, ref addresses, ref tags, ref roots, count, ref pages);
         }
-
-        if (served != LaneCount.Groups<TLanes>(count))
+        else if (Probe(run, ref addresses, ref tags, ref roots, count, ref pages) is int missing and not 0)
         {
-            ReadLeaves(run, in stage, mask, usual, served, ref addresses, count, ref pages);
+            Descend(run, in stage, ref _addresses[0], ref _tags[0], ref _roots[0], missing, ref _found[0]);
+            for (int i = 0; i < missing; i++)
+            {
+                Unsafe.Add(ref pages, (int)_places[i]) = _found[i];
+            }
         }
+
+        ReadLeaves(run, in stage, ref addresses, count, ref pages);
     }
 
-    /// <summary>Finds the tables that are known, and in the same step the pages of groups that know them all.</summary>
+    /// <summary>Finds the tables that are known, and has their entries brought near; the others are set out to be looked for.</summary>
     private int Probe(
-        PhysicalRun run,
-        TLanes mask,
-        TLanes usual,
-        ref ulong addresses,
-        ref ulong tags,
-        ref ulong roots,
-        int count,
-        ref ulong found,
-        out ulong served)
+        PhysicalRun run, ref ulong addresses, ref ulong tags, ref ulong roots, int count, ref ulong found)
     {
         int missing = 0;
-        served = 0;
         for (int i = 0; i < count; i += TLanes.Count)
         {
             uint live = LaneCount.Live<TLanes>(i, count);
             TLanes address = TLanes.Load(in addresses, i);
             TLanes key = tables.KeyOf(TLanes.Load(in tags, i), address);
             tables.Probe(key, out TLanes known, out TLanes value);
-            uint miss = live & ~TLanes.Equal(known, key);
-            if (miss == 0)
-            {
-                uint loaded = live & TLanes.Equal(value & TLanes.All(PackedPage.IsPage), TLanes.All(0));
-                TLanes page = LaneEntries.ReadLeaves<THost, TLanes>(memory, run, mask, usual, address, value, ref loaded, out _);
-                if (loaded == live)
-                {
-                    TLanes.Store(page, ref found, i);
-                    served |= LaneCount.Group<TLanes>(i);
-                    continue;
-                }
-            }
-
             TLanes.Store(value, ref found, i);
+            LaneEntries.PrefetchLeaves(run, address, value);
+            uint miss = live & ~TLanes.Equal(known, key);
             if (miss != 0)
             {
                 TLanes.Compress(address, miss, ref _addresses[0], missing);
@@ -128,19 +97,10 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
     private void Descend(
         PhysicalRun run, in LaneStage stage, ref ulong addresses, ref ulong tags, ref ulong roots, int count, ref ulong found)
     {
-        int reach = THost.IndexShift(stage.Levels + 1);
-        for (int i = 0; i < count; i += TLanes.Count)
+        ulong strayed = DescendStraight(run, in stage, ref addresses, ref roots, count, ref found);
+        if (strayed != 0)
         {
-            TLanes root = TLanes.Load(in roots, i) | TLanes.All((ulong)StageRights.All);
-            uint fits = reach >= 64 ? uint.MaxValue : TLanes.Equal(TLanes.Load(in addresses, i) >>> reach, TLanes.All(0));
-            TLanes zero = TLanes.All(0);
-            TLanes.Store(TLanes.Select(fits, root, zero), ref found, i);
-            TLanes.Store(TLanes.Select(fits, TLanes.All(stage.Levels), zero), ref _levels[0], i);
-        }
-
-        for (int level = stage.Levels; level > 1; level--)
-        {
-            ReadDirectories(run, in stage, level, ref addresses, count, ref found);
+            DescendStrayed(run, in stage, strayed, ref addresses, ref roots, count, ref found);
         }
 
         if (tables.IsOn)
@@ -156,14 +116,94 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
         }
     }
 
-    private void ReadDirectories(PhysicalRun run, in LaneStage stage, int level, ref ulong addresses, int count, ref ulong found)
+    /// <summary>
+    /// Four groups of lanes at a time, so that memory is asked for 32 entries at once; tables stay in registers from level to
+    /// level, as long as every entry looks as most do.
+    /// </summary>
+    /// <returns>One bit for each group of which some entry did not.</returns>
+    private static ulong DescendStraight(
+        PhysicalRun run, in LaneStage stage, ref ulong addresses, ref ulong roots, int count, ref ulong found)
+    {
+        ulong strayed = 0;
+        int reach = THost.IndexShift(stage.Levels + 1);
+        for (int i = 0; i < count; i += 4 * TLanes.Count)
+        {
+            int j = i + TLanes.Count;
+            int k = j + TLanes.Count;
+            int l = k + TLanes.Count;
+            TLanes a = TLanes.Load(in addresses, i);
+            TLanes b = TLanes.Load(in addresses, j);
+            TLanes c = TLanes.Load(in addresses, k);
+            TLanes d = TLanes.Load(in addresses, l);
+            TLanes rights = TLanes.All((ulong)StageRights.All);
+            TLanes ta = TLanes.Load(in roots, i) | rights;
+            TLanes tb = TLanes.Load(in roots, j) | rights;
+            TLanes tc = TLanes.Load(in roots, k) | rights;
+            TLanes td = TLanes.Load(in roots, l) | rights;
+            uint oka = Fits(reach, a, LaneCount.Live<TLanes>(i, count));
+            uint okb = Fits(reach, b, LaneCount.Live<TLanes>(j, count));
+            uint okc = Fits(reach, c, LaneCount.Live<TLanes>(k, count));
+            uint okd = Fits(reach, d, LaneCount.Live<TLanes>(l, count));
+            for (int level = stage.Levels; level > 1; level--)
+            {
+                int shift = THost.IndexShift(level) - 3;
+                THost.Usual(level, out ulong usualMask, out ulong usualValue);
+                TLanes mask = TLanes.All(usualMask | stage.TableMarks);
+                TLanes usual = TLanes.All(usualValue | stage.TableMarks);
+                ta = LaneEntries.Follow<THost, TLanes>(run, mask, usual, ta, a, shift, ref oka);
+                tb = LaneEntries.Follow<THost, TLanes>(run, mask, usual, tb, b, shift, ref okb);
+                tc = LaneEntries.Follow<THost, TLanes>(run, mask, usual, tc, c, shift, ref okc);
+                td = LaneEntries.Follow<THost, TLanes>(run, mask, usual, td, d, shift, ref okd);
+            }
+
+            TLanes.Store(ta, ref found, i);
+            TLanes.Store(tb, ref found, j);
+            TLanes.Store(tc, ref found, k);
+            TLanes.Store(td, ref found, l);
+            strayed |= oka == LaneCount.Live<TLanes>(i, count) ? 0 : LaneCount.Group<TLanes>(i);
+            strayed |= okb == LaneCount.Live<TLanes>(j, count) ? 0 : LaneCount.Group<TLanes>(j);
+            strayed |= okc == LaneCount.Live<TLanes>(k, count) ? 0 : LaneCount.Group<TLanes>(k);
+            strayed |= okd == LaneCount.Live<TLanes>(l, count) ? 0 : LaneCount.Group<TLanes>(l);
+        }
+
+        return strayed;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint Fits(int reach, TLanes addresses, uint live) =>
+        reach >= 64 ? live : live & TLanes.Equal(addresses >>> reach, TLanes.All(0));
+
+    /// <summary>The groups that strayed, from their roots again, level by level.</summary>
+    private void DescendStrayed(
+        PhysicalRun run, in LaneStage stage, ulong strayed, ref ulong addresses, ref ulong roots, int count, ref ulong found)
+    {
+        int reach = THost.IndexShift(stage.Levels + 1);
+        for (ulong rest = strayed; rest != 0; rest &= rest - 1)
+        {
+            int i = LaneCount.First<TLanes>(rest);
+            TLanes root = TLanes.Load(in roots, i) | TLanes.All((ulong)StageRights.All);
+            uint fits = Fits(reach, TLanes.Load(in addresses, i), uint.MaxValue);
+            TLanes zero = TLanes.All(0);
+            TLanes.Store(TLanes.Select(fits, root, zero), ref found, i);
+            TLanes.Store(TLanes.Select(fits, TLanes.All(stage.Levels), zero), ref _levels[0], i);
+        }
+
+        for (int level = stage.Levels; level > 1; level--)
+        {
+            ReadDirectories(run, in stage, level, strayed, ref addresses, count, ref found);
+        }
+    }
+
+    private void ReadDirectories(
+        PhysicalRun run, in LaneStage stage, int level, ulong strayed, ref ulong addresses, int count, ref ulong found)
     {
         int shift = THost.IndexShift(level);
         THost.Usual(level, out ulong usualMask, out ulong usualValue);
         TLanes mask = TLanes.All(usualMask | stage.TableMarks);
         TLanes value = TLanes.All(usualValue | stage.TableMarks);
-        for (int i = 0; i < count; i += TLanes.Count)
+        for (; strayed != 0; strayed &= strayed - 1)
         {
+            int i = LaneCount.First<TLanes>(strayed);
             TLanes levels = TLanes.Load(in _levels[0], i);
             uint here = LaneCount.Live<TLanes>(i, count) & TLanes.Equal(levels, TLanes.All((ulong)level));
             if (here == 0)
@@ -220,36 +260,25 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
         return decoded.Address | ((ulong)decoded.Permissions & table & PackedPage.RightsMask);
     }
 
-    private void ReadLeaves(
-        PhysicalRun run, in LaneStage stage, TLanes mask, TLanes usual, ulong served, ref ulong addresses, int count, ref ulong pages)
+    /// <summary>Reads entries of level 1; what stands below an address gives way to its page.</summary>
+    private void ReadLeaves(PhysicalRun run, in LaneStage stage, ref ulong addresses, int count, ref ulong pages)
     {
-        TLanes isPage = TLanes.All(PackedPage.IsPage);
-        for (int i = 0; i < count; i += TLanes.Count)
+        THost.Usual(1, out ulong usualMask, out ulong usualValue);
+        TLanes mask = TLanes.All(usualMask | stage.LeafMarks);
+        TLanes usual = TLanes.All(usualValue | stage.LeafMarks);
+        ulong strayed = LaneEntries.ReadLeaves<THost, TLanes>(run, mask, usual, ref addresses, count, ref pages);
+        for (; strayed != 0; strayed &= strayed - 1)
         {
-            if ((served & LaneCount.Group<TLanes>(i)) != 0)
+            int i = LaneCount.First<TLanes>(strayed);
+            uint small = LaneCount.Live<TLanes>(i, count);
+            TLanes.Store(TLanes.Load(in pages, i), ref _found[0], 0);
+            TLanes entries = LaneEntries.ReadSomeLeaves<THost, TLanes>(memory, run, mask, usual, ref small, ref addresses, ref pages, i);
+            TLanes.Store(entries, ref _entries[0], 0);
+            for (; small != 0; small &= small - 1)
             {
-                continue;
-            }
-
-            uint live = LaneCount.Live<TLanes>(i, count);
-            TLanes below = TLanes.Load(in pages, i);
-            TLanes address = TLanes.Load(in addresses, i);
-            uint large = TLanes.Equal(below & isPage, isPage);
-            uint small = live & ~large & ~TLanes.Equal(below, TLanes.All(0));
-            uint mapped = small;
-            TLanes page = LaneEntries.ReadLeaves<THost, TLanes>(memory, run, mask, usual, address, below, ref mapped, out TLanes entry);
-            TLanes part = below | (address & TLanes.All(LaneStage.GranuleMask & PackedPage.AddressMask));
-            TLanes.Store(TLanes.Select(mapped, page, TLanes.Select(large, part, TLanes.All(0))), ref pages, i);
-            if (mapped != small)
-            {
-                TLanes.Store(entry, ref _entries[0], 0);
-                TLanes.Store(below, ref _found[0], 0);
-                for (uint rest = small & ~mapped; rest != 0; rest &= rest - 1)
-                {
-                    // An entry that could not be read is 0 here, and not present.
-                    int lane = BitOperations.TrailingZeroCount(rest);
-                    Unsafe.Add(ref pages, i + lane) = UnusualLeaf(in stage, _entries[lane], Unsafe.Add(ref addresses, i + lane), _found[lane]);
-                }
+                // An entry that could not be read is 0 here, and not present.
+                int lane = BitOperations.TrailingZeroCount(small);
+                Unsafe.Add(ref pages, i + lane) = UnusualLeaf(in stage, _entries[lane], Unsafe.Add(ref addresses, i + lane), _found[lane]);
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using FastNest.Lanes;
 
@@ -20,14 +21,14 @@ internal static class LaneCount
     public static uint All<TLanes>()
         where TLanes : struct, ILanes<TLanes> => (1u << TLanes.Count) - 1;
 
-    /// <summary>One bit for each lane of a group that there is.</summary>
+    /// <summary>One bit for each lane of a group that there is, if any.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Live<TLanes>(int from, int count)
         where TLanes : struct, ILanes<TLanes>
     {
         uint all = All<TLanes>();
         int left = count - from;
-        return left >= TLanes.Count ? all : all >> (TLanes.Count - left);
+        return left >= TLanes.Count ? all : all >> (TLanes.Count - Math.Max(left, 0));
     }
 
     /// <summary>One bit for the group of lanes that begins at a place.</summary>
@@ -35,7 +36,8 @@ internal static class LaneCount
     public static ulong Group<TLanes>(int from)
         where TLanes : struct, ILanes<TLanes> => 1UL << (from / TLanes.Count);
 
-    /// <summary>One bit for each group.</summary>
-    public static ulong Groups<TLanes>(int count)
-        where TLanes : struct, ILanes<TLanes> => ulong.MaxValue >> (64 - ((count + TLanes.Count - 1) / TLanes.Count));
+    /// <summary>Where the first of some groups begins.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int First<TLanes>(ulong groups)
+        where TLanes : struct, ILanes<TLanes> => BitOperations.TrailingZeroCount(groups) * TLanes.Count;
 }

@@ -10,36 +10,118 @@ namespace FastNest.Walks;
 /// <summary>What the walks of both stages do with entries.</summary>
 internal static class LaneEntries
 {
-    /// <summary>Reads entries of level 1 for lanes with a table; on return the bits tell which map a page of 4 KiB.</summary>
-    /// <param name="memory">Where the tables are.</param>
-    /// <param name="run">Its largest run.</param>
-    /// <param name="mask">What tells that an entry maps such a page.</param>
+    /// <summary>Reads entries that lead on and look as most do: what stands below them.</summary>
+    /// <param name="run">The largest run of memory: tables elsewhere are not read here.</param>
+    /// <param name="mask">What tells that an entry leads on to the next level.</param>
     /// <param name="usual">What stands there then.</param>
+    /// <param name="tables">Where the tables are, with the rights gathered so far.</param>
     /// <param name="addresses">What is translated.</param>
-    /// <param name="tables">The tables of level 1, with the rights gathered so far.</param>
-    /// <param name="bits">Which lanes have one.</param>
-    /// <param name="entries">What was read; 0 where nothing could be.</param>
-    /// <returns>The pages: see <see cref="PackedPage"/>.</returns>
+    /// <param name="shift">How far addresses move down to become offsets.</param>
+    /// <param name="ok">The lanes of which all entries looked so.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes ReadLeaves<TFormat, TLanes>(
-        GuestPhysicalSpace memory,
-        PhysicalRun run,
-        TLanes mask,
-        TLanes usual,
-        TLanes addresses,
-        TLanes tables,
-        ref uint bits,
-        out TLanes entries)
+    public static TLanes Follow<TFormat, TLanes>(
+        PhysicalRun run, TLanes mask, TLanes usual, TLanes tables, TLanes addresses, int shift, ref uint ok)
         where TFormat : struct, IPageTableFormat
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes index = (addresses >>> 9) & TLanes.All(LaneStage.IndexMask);
-        entries = memory.Load64(run, (tables & TLanes.All(PackedPage.AddressMask)) + index, ref bits);
-        bits &= TLanes.Equal(entries & mask, usual);
-        return (entries & TLanes.All(TFormat.Address))
-            | TLanes.All(PackedPage.Of(0, 12, Access.None))
-            | (TFormat.Rights(entries) & tables);
+        TLanes at = (tables & TLanes.All(PackedPage.AddressMask)) + ((addresses >>> shift) & TLanes.All(LaneStage.IndexMask));
+        TLanes entries = TLanes.Gather(run.Resolve(at, out uint inside), ok &= inside);
+        ok &= TLanes.Equal(entries & mask, usual);
+        return (entries & TLanes.All(TFormat.Address)) | (TFormat.Rights(entries) & tables);
     }
+
+    /// <summary>Has the entries of level 1 brought near that will be read next.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void PrefetchLeaves<TLanes>(PhysicalRun run, TLanes addresses, TLanes tables)
+        where TLanes : struct, ILanes<TLanes> =>
+        TLanes.Prefetch(run.Resolve(At(addresses, tables), out _));
+
+    /// <summary>
+    /// Reads entries of level 1 for every lane that has a table, and takes the part of a large page for those that have one.
+    /// </summary>
+    /// <param name="run">The largest run of memory: tables elsewhere are not read here.</param>
+    /// <param name="mask">What tells that an entry maps a page of 4 KiB.</param>
+    /// <param name="usual">What stands there then.</param>
+    /// <param name="addresses">What is translated.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="pages">What stands below them; receives the pages: see <see cref="PackedPage"/>.</param>
+    /// <returns>One bit for each group of lanes that is as it was, as not all of them found a page.</returns>
+    public static ulong ReadLeaves<TFormat, TLanes>(
+        PhysicalRun run, TLanes mask, TLanes usual, ref ulong addresses, int count, ref ulong pages)
+        where TFormat : struct, IPageTableFormat
+        where TLanes : struct, ILanes<TLanes>
+    {
+        ulong strayed = 0;
+        TLanes isPage = TLanes.All(PackedPage.IsPage);
+        for (int i = 0; i < count; i += TLanes.Count)
+        {
+            uint live = LaneCount.Live<TLanes>(i, count);
+            TLanes below = TLanes.Load(in pages, i);
+            TLanes address = TLanes.Load(in addresses, i);
+            uint large = TLanes.Equal(below & isPage, isPage);
+            uint small = live & ~large & ~TLanes.Equal(below, TLanes.All(0));
+            TLanes entries = TLanes.Gather(run.Resolve(At(address, below), out uint inside), small & inside);
+            uint mapped = small & inside & TLanes.Equal(entries & mask, usual);
+            TLanes page = PageOf<TFormat, TLanes>(entries, below);
+            if (mapped == live)
+            {
+                TLanes.Store(page, ref pages, i);
+            }
+            else if (((mapped | large) & live) == live)
+            {
+                TLanes.Store(TLanes.Select(mapped, page, PartOf(below, address)), ref pages, i);
+            }
+            else
+            {
+                strayed |= LaneCount.Group<TLanes>(i);
+            }
+        }
+
+        return strayed;
+    }
+
+    /// <summary>The same for one group of lanes, wherever its tables are and whatever the entries look like.</summary>
+    /// <param name="memory">Where the tables are.</param>
+    /// <param name="run">Its largest run.</param>
+    /// <param name="mask">What tells that an entry maps a page of 4 KiB.</param>
+    /// <param name="usual">What stands there then.</param>
+    /// <param name="bits">The lanes there are; on return those that have a table, but no such page. They are given 0.</param>
+    /// <param name="addresses">What is translated.</param>
+    /// <param name="pages">What stands below them; receives the pages.</param>
+    /// <param name="from">Where the group begins.</param>
+    /// <returns>The entries; 0 where nothing could be read.</returns>
+    public static TLanes ReadSomeLeaves<TFormat, TLanes>(
+        GuestPhysicalSpace memory, PhysicalRun run, TLanes mask, TLanes usual, ref uint bits, ref ulong addresses, ref ulong pages, int from)
+        where TFormat : struct, IPageTableFormat
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes below = TLanes.Load(in pages, from);
+        TLanes address = TLanes.Load(in addresses, from);
+        TLanes isPage = TLanes.All(PackedPage.IsPage);
+        uint large = TLanes.Equal(below & isPage, isPage);
+        uint mapped = bits &= ~large & ~TLanes.Equal(below, TLanes.All(0));
+        TLanes entries = memory.Load64(run, At(address, below), ref mapped);
+        mapped &= TLanes.Equal(entries & mask, usual);
+        TLanes rest = TLanes.Select(large, PartOf(below, address), TLanes.All(0));
+        TLanes.Store(TLanes.Select(mapped, PageOf<TFormat, TLanes>(entries, below), rest), ref pages, from);
+        bits &= ~mapped;
+        return entries;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes At<TLanes>(TLanes addresses, TLanes tables)
+        where TLanes : struct, ILanes<TLanes> =>
+        (tables & TLanes.All(PackedPage.AddressMask)) + ((addresses >>> 9) & TLanes.All(LaneStage.IndexMask));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes PageOf<TFormat, TLanes>(TLanes entries, TLanes tables)
+        where TFormat : struct, IPageTableFormat
+        where TLanes : struct, ILanes<TLanes> =>
+        (entries & TLanes.All(TFormat.Address)) | TLanes.All(PackedPage.Of(0, 12, Access.None)) | (TFormat.Rights(entries) & tables);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes PartOf<TLanes>(TLanes large, TLanes addresses)
+        where TLanes : struct, ILanes<TLanes> => large | (addresses & TLanes.All(LaneStage.GranuleMask & PackedPage.AddressMask));
 
     /// <summary>The granule of a page, decoded by itself, that an address lies in.</summary>
     /// <param name="leaf">The page.</param>
