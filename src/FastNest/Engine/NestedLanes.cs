@@ -40,12 +40,10 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     public override void Serve(LaneRequests requests, AddressRange messages, Span<ulong> results, PlaceSet unserved)
     {
         ref ulong first = ref MemoryMarshal.GetReference(results);
-        SetAside(requests, messages, unserved);
         bool keeps = _policy.IsWorthwhile();
+        int asked = Admit(requests, messages, keeps && _caches.Small.IsFilled, ref first, unserved);
         if (keeps)
         {
-            int asked = requests.Count;
-            Probe(_caches.Small, requests, ref first);
             Probe(_caches.Large, requests, ref first);
             Probe(_caches.Huge, requests, ref first);
             _caches.Missed += requests.Count;
@@ -87,8 +85,12 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         return new(shape.GuestLevels, accessed, marks, marks);
     }
 
-    /// <summary>Sets requests aside whose addresses are beyond the tables or the caches' keys, or not memory's.</summary>
-    private static void SetAside(LaneRequests requests, AddressRange messages, PlaceSet unserved)
+    /// <summary>
+    /// Sets requests aside whose addresses are beyond the tables or the caches' keys, or not memory's, and answers what the
+    /// IOTLB knows of small pages; the others move up.
+    /// </summary>
+    /// <returns>How many were not set aside.</returns>
+    private int Admit(LaneRequests requests, AddressRange messages, bool probes, ref ulong results, PlaceSet unserved)
     {
         LaneShape shape = requests.Shape;
         int reach = Math.Min(
@@ -99,24 +101,57 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         TLanes bias = TLanes.All(shape.SignExtended ? 1UL << (reach - 1) : 0);
         TLanes start = TLanes.All(messages.First);
         TLanes length = TLanes.All(messages.Length);
+        DirectCache cache = _caches.Small;
         int count = requests.Count;
         int kept = 0;
+        int aside = 0;
         for (int i = 0; i < count; i += TLanes.Count)
         {
             uint live = LaneCount.Live<TLanes>(i, count);
             TLanes iova = TLanes.Load(in requests.Iovas, i);
-            uint fits = TLanes.Equal((iova + bias) >>> reach, TLanes.All(0)) & ~TLanes.Less(iova - start, length);
-            uint rest = live & fits;
-            if (rest != live || kept != i)
+            uint rest = live & TLanes.Equal((iova + bias) >>> reach, TLanes.All(0)) & ~TLanes.Less(iova - start, length);
+            if (rest != live)
             {
-                Leave(requests, live & ~fits, i, unserved);
-                requests.Keep<TLanes>(i, rest, kept);
+                Leave(requests, live & ~rest, i, unserved);
+                aside += BitOperations.PopCount(live & ~rest);
             }
 
-            kept += BitOperations.PopCount(rest);
+            if (probes)
+            {
+                rest &= ~Answer(cache, TLanes.All(0xFFF), requests, i, iova, rest, ref results);
+            }
+
+            if (rest != 0)
+            {
+                if (rest != live || kept != i)
+                {
+                    requests.Keep<TLanes>(i, rest, kept);
+                }
+
+                kept += BitOperations.PopCount(rest);
+            }
         }
 
+        cache.Counters.Hits += count - aside - kept;
         requests.Count = kept;
+        return count - aside;
+    }
+
+    /// <summary>Answers what a cache knows of a group of lanes.</summary>
+    /// <returns>One bit for each that is answered.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint Answer(DirectCache cache, TLanes offset, LaneRequests requests, int from, TLanes iova, uint asked, ref ulong results)
+    {
+        TLanes key = cache.KeyOf(TLanes.Load(in requests.Tags, from), iova);
+        cache.Probe(key, out TLanes known, out TLanes page);
+        uint hit = asked & TLanes.Equal(known, key) & LaneAnswers.Granted(TLanes.Load(in requests.Needs, from), page);
+        if (hit != 0)
+        {
+            TLanes answer = LaneAnswers.Of(TLanes.Load(in requests.Answers, from), page);
+            Write(hit, TLanes.Blend(offset, iova, page), answer, ref requests.Places, from, ref results);
+        }
+
+        return hit;
     }
 
     private static void Leave(LaneRequests requests, uint bits, int from, PlaceSet unserved)
@@ -141,17 +176,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         for (int i = 0; i < count; i += TLanes.Count)
         {
             uint live = LaneCount.Live<TLanes>(i, count);
-            TLanes iova = TLanes.Load(in requests.Iovas, i);
-            TLanes key = cache.KeyOf(TLanes.Load(in requests.Tags, i), iova);
-            cache.Probe(key, out TLanes known, out TLanes page);
-            uint granted = LaneAnswers.Granted(TLanes.Load(in requests.Needs, i), page);
-            uint hit = live & TLanes.Equal(known, key) & granted;
-            if (hit != 0)
-            {
-                TLanes answer = LaneAnswers.Of(TLanes.Load(in requests.Answers, i), page);
-                Write(hit, TLanes.Blend(offset, iova, page), answer, ref requests.Places, i, ref results);
-            }
-
+            uint hit = Answer(cache, offset, requests, i, TLanes.Load(in requests.Iovas, i), live, ref results);
             uint rest = live & ~hit;
             if (rest != 0)
             {
