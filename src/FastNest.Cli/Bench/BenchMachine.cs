@@ -13,6 +13,12 @@ internal sealed class BenchMachine : IDisposable
     public const int Levels = 4;
     public const ulong Base = 0x10_0000_0000;
 
+    /// <summary>Room for 32,768 commands.</summary>
+    public const ulong CommandRing = 0x8_0000;
+
+    /// <summary>Where completions are stored.</summary>
+    public const ulong Semaphore = 0x7_F000;
+
     private const ulong DeviceTable = 0x1000;
     private const ulong FirstTable = 0x10_0000;
     private const ulong GuestPages = 1UL << 34;
@@ -72,6 +78,19 @@ internal sealed class BenchMachine : IDisposable
 
     /// <summary>The address of a page.</summary>
     public ulong Iova(int page) => Base + ((ulong)(page % PagesPerDevice) << 12);
+
+    /// <summary>Where the entry of a page of the first device's guest table stands: tables are one to one in guest memory.</summary>
+    public ulong GuestLeaf(ulong iova)
+    {
+        ulong table = GuestRoot;
+        for (int level = Levels; level > 1; level--)
+        {
+            Memory.Load64(table + Index(iova, level), out ulong entry);
+            table = entry & AddressMask;
+        }
+
+        return table + Index(iova, 1);
+    }
 
     public void Dispose()
     {

@@ -1,7 +1,7 @@
 namespace FastNest.Cli.Bench;
 
 /// <summary>What a comparison measured.</summary>
-internal sealed record BenchReport(string Machine, int Rounds, IReadOnlyList<BenchScenario> Scenarios);
+internal sealed record BenchReport(string Machine, int Rounds, IReadOnlyList<BenchScenario> Scenarios, IReadOnlyList<BenchRate> Rates);
 
 /// <summary>One scenario's figures.</summary>
 internal sealed record BenchScenario(string Name, int Pages, string Pattern, IReadOnlyList<BenchFigure> Results);

@@ -20,7 +20,7 @@ internal static class Comparison
             scenarios.Add(Run(scenario, rounds));
         }
 
-        return new(MachineName(), rounds, scenarios);
+        return new(MachineName(), rounds, scenarios, only is null ? Rates.Run(quick) : []);
     }
 
     private static BenchScenario Run(Scenario scenario, int rounds)

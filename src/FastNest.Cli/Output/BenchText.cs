@@ -27,6 +27,20 @@ internal static class BenchText
 
             terminal.Console.Write(table);
         }
+
+        if (report.Rates.Count == 0)
+        {
+            return;
+        }
+
+        var rates = new Table { Title = new TableTitle("rates and times"), Border = TableBorder.Simple };
+        rates.AddColumns("what", "median", "min", "max", "unit");
+        foreach (BenchRate rate in report.Rates)
+        {
+            rates.AddRow(rate.Name, Text(rate.Value), Text(rate.Min), Text(rate.Max), rate.Unit);
+        }
+
+        terminal.Console.Write(rates);
     }
 
     private static string Text(double value) => value.ToString("F2", CultureInfo.InvariantCulture);

@@ -43,11 +43,15 @@ public static class WalkStrategies
 
     internal static LaneWalker? Walker<TGuest, THost>(WalkStrategy strategy, GuestPhysicalSpace memory, LaneCaches caches, TagTable tags)
         where TGuest : struct, IGuestFormat
-        where THost : struct, IPageTableFormat => Resolve(strategy) switch
+        where THost : struct, IPageTableFormat
+    {
+        _ = GatherSpeed.IsSlow; // known before the walks are compiled, which then hold only the faster way
+        return Resolve(strategy) switch
         {
             WalkStrategy.Portable => new NestedLanes<TGuest, THost, PortableLanes>(memory, caches, tags),
             WalkStrategy.Avx2 => new NestedLanes<TGuest, THost, Avx2Lanes>(memory, caches, tags),
             WalkStrategy.Avx512 => new NestedLanes<TGuest, THost, Avx512Lanes>(memory, caches, tags),
             _ => null,
         };
+    }
 }

@@ -62,12 +62,21 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
         new(Vector256.ConditionalSelect(mask._value, set._value, clear._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Avx2Lanes Gather(Avx2Lanes pointers, uint bits)
-    {
-        // The masked form: the other has a false dependency on its destination.
-        Vector256<ulong> mask = bits == 15 ? Vector256<ulong>.AllBitsSet : Mask(bits);
-        return new(Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.AsInt64(), mask, 1));
-    }
+    public static Avx2Lanes Gather(Avx2Lanes pointers, uint bits) => new(
+        bits != 15 ? Gather(pointers._value, Mask(bits))
+        : GatherSpeed.IsSlow ? LoadEach(pointers._value)
+        : Gather(pointers._value, Vector256<ulong>.AllBitsSet));
+
+    /// <summary>The masked form: the other has a false dependency on its destination.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<ulong> Gather(Vector256<ulong> pointers, Vector256<ulong> mask) =>
+        Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers.AsInt64(), mask, 1);
+
+    /// <summary>What a gather of all lanes gives, by single loads.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<ulong> LoadEach(Vector256<ulong> pointers) => Vector256.Create(
+        Vector128.Create(*(ulong*)pointers.GetElement(0), *(ulong*)pointers.GetElement(1)),
+        Vector128.Create(*(ulong*)pointers.GetElement(2), *(ulong*)pointers.GetElement(3)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(Avx2Lanes pointers) => Prefetch(pointers._value);

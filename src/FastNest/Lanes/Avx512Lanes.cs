@@ -63,10 +63,15 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx512Lanes Gather(Avx512Lanes pointers, uint bits)
     {
+        Vector256<ulong> lower = pointers._value.GetLower();
+        Vector256<ulong> upper = pointers._value.GetUpper();
+        if (bits == 255 && GatherSpeed.IsSlow)
+        {
+            return new(Join(Avx2Lanes.LoadEach(lower), Avx2Lanes.LoadEach(upper)));
+        }
+
         Vector512<ulong> mask = bits == 255 ? Vector512<ulong>.AllBitsSet : Mask(bits);
-        return new(Join(
-            Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.GetLower().AsInt64(), mask.GetLower(), 1),
-            Avx2.GatherMaskVector256(Vector256<ulong>.Zero, (ulong*)null, pointers._value.GetUpper().AsInt64(), mask.GetUpper(), 1)));
+        return new(Join(Avx2Lanes.Gather(lower, mask.GetLower()), Avx2Lanes.Gather(upper, mask.GetUpper())));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

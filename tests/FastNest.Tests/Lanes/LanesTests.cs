@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using FastNest.Lanes;
 using FastNest.Tests.Properties;
 using Xunit;
@@ -33,6 +34,27 @@ public sealed class LanesTests
         }
 
         Check<Avx512Lanes>();
+    }
+
+    /// <summary>Which of the two a run takes depends on the machine.</summary>
+    [Fact]
+    public void SingleLoadsGiveWhatAGatherGives()
+    {
+        if (!Avx2Lanes.IsSupported)
+        {
+            return; // another machine's run covers it
+        }
+
+        ulong[] memory = GC.AllocateArray<ulong>(16, pinned: true);
+        var start = (ulong)Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0);
+        for (ulong i = 0; i < 16; i++)
+        {
+            memory[i] = i * 0x1234_5678_9ABC;
+        }
+
+        Vector256<ulong> pointers = Vector256.Create(start + 8, start + 120, start, start + 64);
+        Assert.Equal(Vector256.Create(memory[1], memory[15], memory[0], memory[8]), Avx2Lanes.LoadEach(pointers));
+        Assert.Equal(Avx2Lanes.LoadEach(pointers), Avx2Lanes.Gather(pointers, Vector256<ulong>.AllBitsSet));
     }
 
     private static void Check<TLanes>()
