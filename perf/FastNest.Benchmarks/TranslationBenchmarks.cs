@@ -1,63 +1,97 @@
 using BenchmarkDotNet.Attributes;
+using BenchmarkDotNet.Columns;
+using BenchmarkDotNet.Configs;
 using FastNest.Cli.Bench;
 using FastNest.Engine;
-using FastNest.Requests;
 
 namespace FastNest.Benchmarks;
 
 #pragma warning disable CA1063 // The harness derives from benchmark classes; there is nothing else to dispose of.
-/// <summary>Nested translations of random pages, in batches of 256, with every cache and with none.</summary>
+/// <summary>
+/// Translations in batches of 256: every strategy, working set and pattern, with every cache and with none, on one port or on
+/// two threads with a port each. Choose with <c>--filter</c> and <c>--anyCategories</c>: the whole matrix takes hours.
+/// </summary>
 [MemoryDiagnoser]
+[Config(typeof(Throughput))]
 public class TranslationBenchmarks : IDisposable
 {
-    private const int Batch = 256;
     private const int Requests = 1 << 16;
 
-    private readonly ulong[] _iovas = new ulong[Requests];
-    private readonly TranslationResult[] _results = new TranslationResult[Batch];
     private BenchMachine? _machine;
-    private TranslationPort? _port;
+    private EngineContender[] _ports = [];
+
+    public static IEnumerable<WalkStrategy> Strategies => [.. WalkStrategies.Supported, WalkStrategy.Auto];
+
+    public static IEnumerable<string> Patterns => Workload.Patterns;
+
+    [ParamsSource(nameof(Strategies))]
+    public WalkStrategy Strategy { get; set; }
 
     /// <summary>Pages of 4 KiB that requests choose from.</summary>
-    [Params(1 << 10, 1 << 16, 1 << 20)]
+    [Params(1 << 10, 1 << 16, 1 << 20, 1 << 22)]
     public int Pages { get; set; }
 
-    /// <summary>Whether the port has caches.</summary>
-    [Params(false, true)]
+    [ParamsSource(nameof(Patterns))]
+    public string Pattern { get; set; } = "random";
+
+    /// <summary>Whether the ports have caches.</summary>
+    [Params(true, false)]
     public bool Caches { get; set; }
+
+    /// <summary>Whether there are guest tables over the host's.</summary>
+    [Params(true, false)]
+    public bool Nested { get; set; }
+
+    /// <summary>How many threads translate, each with its port.</summary>
+    [Params(1, 2)]
+    public int Ports { get; set; }
 
     [GlobalSetup]
     public void Setup()
     {
-        _machine = new(Pages, devices: 1, isNested: true);
-        _port = _machine.Iommu.OpenPort(Caches ? new() : CacheOptions.None);
-        var random = new Random(2);
-        for (int i = 0; i < Requests; i++)
+        _machine = new(Pages, devices: 1, Nested);
+        var workload = new Workload(_machine, Pattern, Requests);
+        _ports =
+        [
+            .. Enumerable.Range(0, Ports).Select(i => new EngineContender($"port {i}", workload, Caches ? new() : CacheOptions.None, Strategy)),
+        ];
+        foreach (EngineContender port in _ports)
         {
-            _iovas[i] = _machine.Iova(random.Next(Pages)) | (uint)random.Next(4096);
-        }
-
-        Translate();
-        if (!_results.All(result => result.Succeeded))
-        {
-            throw new InvalidOperationException("a page is not mapped");
+            port.Run();
+            if (!port.IsRight())
+            {
+                throw new InvalidOperationException("a wrong address");
+            }
         }
     }
 
+    /// <summary>Per translation of one port.</summary>
     [Benchmark(OperationsPerInvoke = Requests)]
     public void Translate()
     {
-        for (int done = 0; done < Requests; done += Batch)
+        if (Ports == 1)
         {
-            _port!.Translate(_machine!.Requester(0), _iovas.AsSpan(done, Batch), Access.Read, _results);
+            _ports[0].Run();
+            return;
         }
+
+        Parallel.ForEach(_ports, static port => port.Run());
     }
 
     [GlobalCleanup]
     public void Dispose()
     {
-        _port?.Dispose();
+        foreach (EngineContender port in _ports)
+        {
+            port.Dispose();
+        }
+
         _machine?.Dispose();
         GC.SuppressFinalize(this);
+    }
+
+    private sealed class Throughput : ManualConfig
+    {
+        public Throughput() => AddColumn(StatisticColumn.OperationsPerSecond);
     }
 }

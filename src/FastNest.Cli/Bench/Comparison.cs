@@ -23,7 +23,8 @@ internal static class Comparison
         return new(MachineName(), rounds, scenarios, only is null ? Rates.Run(quick) : []);
     }
 
-    private static BenchScenario Run(Scenario scenario, int rounds)
+    /// <summary>One scenario.</summary>
+    public static BenchScenario Run(Scenario scenario, int rounds)
     {
         using var machine = new BenchMachine(scenario.Pages, scenario.Devices, scenario.IsNested);
         var workload = new Workload(machine, scenario.Pattern, Requests);
@@ -85,15 +86,19 @@ internal static class Comparison
         {
             yield return new PeerHashMap(workload);
             yield return new PeerSetAssociative(workload);
-            yield return new LimitContender<PortableLanes>(workload, scenario.Limit);
-            if (Avx2Lanes.IsSupported)
+            bool[] forms = scenario.Limit is LimitKind.NestedTables or LimitKind.HostTables ? [false, true] : [false];
+            foreach (bool ahead in forms)
             {
-                yield return new LimitContender<Avx2Lanes>(workload, scenario.Limit);
-            }
+                yield return new LimitContender<PortableLanes>(workload, scenario.Limit, ahead);
+                if (Avx2Lanes.IsSupported)
+                {
+                    yield return new LimitContender<Avx2Lanes>(workload, scenario.Limit, ahead);
+                }
 
-            if (Avx512Lanes.IsSupported)
-            {
-                yield return new LimitContender<Avx512Lanes>(workload, scenario.Limit);
+                if (Avx512Lanes.IsSupported)
+                {
+                    yield return new LimitContender<Avx512Lanes>(workload, scenario.Limit, ahead);
+                }
             }
         }
     }

@@ -21,7 +21,8 @@ internal enum LimitKind
 
 /// <summary>
 /// The floor: a kernel for one scenario's formats and sizes, with no faults, permissions, devices, memory map or results beyond
-/// the address, and caches that are filled before.
+/// the address, and caches that are filled before. Kernels with caches of tables come in two forms: 32 walks at a time in
+/// registers, or a whole batch step by step, with what the next step reads brought near.
 /// </summary>
 internal sealed class LimitContender<TLanes> : IContender
     where TLanes : struct, ILanes<TLanes>
@@ -34,14 +35,16 @@ internal sealed class LimitContender<TLanes> : IContender
     private readonly LimitTable _iotlb;
     private readonly LimitTable _guest;
     private readonly LimitTable _host;
+    private readonly bool _ahead;
     private readonly ulong[] _results = new ulong[Workload.Batch];
     private readonly ulong _base;
     private readonly ulong _guestRoot;
     private readonly ulong _hostRoot;
 
-    public LimitContender(Workload workload, LimitKind kind)
+    public LimitContender(Workload workload, LimitKind kind, bool ahead)
     {
         _workload = workload;
+        _ahead = ahead;
         _kind = kind;
         BenchMachine machine = workload.Machine;
         _base = (ulong)machine.Host;
@@ -67,6 +70,18 @@ internal sealed class LimitContender<TLanes> : IContender
             {
                 case LimitKind.Iotlb:
                     Probe(iovas);
+                    break;
+                case LimitKind.NestedTables when _ahead:
+                    LookUp(_guest, iovas);
+                    Read();
+                    LookUp(_host, _results);
+                    Read();
+                    AddOffsets(iovas);
+                    break;
+                case LimitKind.HostTables when _ahead:
+                    LookUp(_host, iovas);
+                    Read();
+                    AddOffsets(iovas);
                     break;
                 case LimitKind.NestedTables:
                     NestedTables(iovas);
@@ -143,6 +158,43 @@ internal sealed class LimitContender<TLanes> : IContender
             TLanes.GatherPairs(_iotlb.Start, number & mask, out TLanes known, out TLanes page);
             Check(TLanes.Equal(known, number));
             TLanes.Store(page | (iova & offset), ref _results[i], 0);
+        }
+    }
+
+    /// <summary>Where the entries of level 1 stand, which are brought near.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void LookUp(LimitTable tables, ReadOnlySpan<ulong> addresses)
+    {
+        TLanes mask = TLanes.All(tables.Mask);
+        for (int i = 0; i < addresses.Length; i += TLanes.Count)
+        {
+            TLanes address = TLanes.Load(in addresses[i], 0);
+            TLanes number = address >>> 21;
+            TLanes.GatherPairs(tables.Start, number & mask, out TLanes known, out TLanes found);
+            Check(TLanes.Equal(known, number));
+            TLanes pointer = found + ((address >>> 9) & TLanes.All(511 << 3)) + TLanes.All(_base);
+            TLanes.Prefetch(pointer);
+            TLanes.Store(pointer, ref _results[i], 0);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Read()
+    {
+        for (int i = 0; i < _results.Length; i += TLanes.Count)
+        {
+            TLanes entry = TLanes.Gather(TLanes.Load(in _results[i], 0), (1u << TLanes.Count) - 1);
+            Check(TLanes.Equal(entry & TLanes.All(1), TLanes.All(1)));
+            TLanes.Store(entry & TLanes.All(AddressMask), ref _results[i], 0);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void AddOffsets(ReadOnlySpan<ulong> iovas)
+    {
+        for (int i = 0; i < iovas.Length; i += TLanes.Count)
+        {
+            TLanes.Store(TLanes.Load(in _results[i], 0) | (TLanes.Load(in iovas[i], 0) & TLanes.All(0xFFF)), ref _results[i], 0);
         }
     }
 

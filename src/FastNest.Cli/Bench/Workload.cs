@@ -5,6 +5,8 @@ internal sealed class Workload
 {
     public const int Batch = 256;
 
+    private const int RingPages = 512;
+
     public Workload(BenchMachine machine, string pattern, int requests)
     {
         Machine = machine;
@@ -13,11 +15,14 @@ internal sealed class Workload
         var random = new Random(2);
         for (int i = 0; i < requests; i++)
         {
-            int page = pattern == "sequential" ? i % machine.Pages : random.Next(machine.Pages);
+            int page = Page(pattern, i, machine.Pages, random);
             Iovas[i] = machine.Iova(page) | (uint)random.Next(4096);
             Devices[i] = page / machine.PagesPerDevice;
         }
     }
+
+    /// <summary>random; zipf: few pages often; sequential; ring: as a device goes round its buffers, four requests a page.</summary>
+    public static IReadOnlyList<string> Patterns { get; } = ["random", "zipf", "sequential", "ring"];
 
     public BenchMachine Machine { get; }
 
@@ -25,6 +30,15 @@ internal sealed class Workload
 
     /// <summary>The device of each request.</summary>
     public int[] Devices { get; }
+
+    private static int Page(string pattern, int i, int pages, Random random) => pattern switch
+    {
+        "random" => random.Next(pages),
+        "zipf" => (int)((uint)Math.Pow(pages, random.NextDouble()) * 0x9E37_79B1u & (uint)(pages - 1)),
+        "sequential" => i % pages,
+        "ring" => i / 4 % Math.Min(RingPages, pages),
+        _ => throw new ArgumentOutOfRangeException(nameof(pattern), pattern, $"expected one of {string.Join(", ", Patterns)}"),
+    };
 
     /// <summary>What a request comes to.</summary>
     public ulong Expected(int i)
