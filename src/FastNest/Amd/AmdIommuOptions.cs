@@ -22,7 +22,9 @@ public sealed record AmdIommuOptions
     /// <summary>
     /// Called for each INVALIDATE_IOTLB_PAGES, before any later command: the device's own cache must have dropped the range
     /// when this returns true; false reports that the device did not answer in time. The registers are locked meanwhile:
-    /// it must not write to them. Null for devices without a cache.
+    /// it must not write to them. Batches under way are not waited for first: the answer of an ATS request that one of them
+    /// makes may reach the device after this call, so a device must drop what it asked for before and is told later, as with
+    /// requests outstanding at an invalidation in hardware. Null for devices without a cache.
     /// </summary>
     public Func<DeviceTlbInvalidation, bool>? InvalidateDeviceTlb { get; init; }
 }

@@ -34,8 +34,9 @@ internal sealed class DirectCache
     public DirectCache(int entries, int granule)
     {
         Granule = granule;
-        _mask = (ulong)entries - 1;
-        _pairs = GC.AllocateArray<ulong>((2 * entries) + LineBytes / sizeof(ulong), pinned: true);
+        int places = Math.Max(entries, 1); // one that is never used keeps even a wrong access in bounds
+        _mask = (ulong)places - 1;
+        _pairs = GC.AllocateArray<ulong>((2 * places) + LineBytes / sizeof(ulong), pinned: true);
         nint start = Marshal.UnsafeAddrOfPinnedArrayElement(_pairs, 0);
         Table = (start + LineBytes - 1) & -LineBytes;
         _first = (int)(Table - start) / sizeof(ulong);

@@ -6,7 +6,7 @@ namespace FastNest.Dma;
 
 /// <summary>
 /// Transfers data of devices through a port: device addresses to memory and MMIO windows, page by page, stopping at the
-/// first byte that is refused with the count done so far. A page is translated and copied in one batch, so that no data
+/// first byte that is refused, or at the end of the address space, with the count done so far. A page is translated and copied in one batch, so that no data
 /// moves through a translation after its invalidation was completed. Owned by one thread, as the port is.
 /// </summary>
 public sealed class DmaPort
@@ -33,6 +33,11 @@ public sealed class DmaPort
         while (done < destination.Length)
         {
             ulong at = iova + (ulong)done;
+            if (at < iova)
+            {
+                return new(done, translation, MemoryStatus.BeyondAddressWidth);
+            }
+
             int count;
             using (PortBatch batch = _port.OpenBatch())
             {
@@ -71,6 +76,11 @@ public sealed class DmaPort
         while (done < source.Length)
         {
             ulong at = iova + (ulong)done;
+            if (at < iova)
+            {
+                return new(done, translation, MemoryStatus.BeyondAddressWidth);
+            }
+
             ReadOnlySpan<byte> piece = source.Slice((int)done, Math.Min(PieceLength(at), source.Length - (int)done));
             using (PortBatch batch = _port.OpenBatch())
             {

@@ -50,6 +50,7 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
 
         if (!tables.IsFilled)
         {
+            tables.Counters.Misses += count;
             Descend(run, in stage, ref addresses, ref tags, ref roots, count, ref pages);
         }
         else if (Probe(run, ref addresses, ref tags, ref roots, count, ref pages) is int missing and not 0)

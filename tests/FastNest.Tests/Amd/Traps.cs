@@ -319,6 +319,20 @@ public sealed class Traps : IDisposable
     }
 
     [Fact]
+    public void Trap29_ARegisterBeyondTheApertureIsNone()
+    {
+        _machine.Start();
+        ulong control = _machine.Read(Mmio.Control);
+        foreach (ulong offset in new[] { 0x4000UL, 0x4018UL, 0x8000UL, 1UL << 32, 0x1_0000_0018UL, ulong.MaxValue - 7 })
+        {
+            _machine.Iommu.Write(offset, 8, ulong.MaxValue);
+            Assert.Equal(0UL, _machine.Iommu.Read(offset, 8));
+        }
+
+        Assert.Equal(control, _machine.Read(Mmio.Control));
+    }
+
+    [Fact]
     public void Trap30_EventCodesAreHexadecimal() => Assert.Equal(
         [10, 11, 12, 13, 14],
         new[]

@@ -132,4 +132,18 @@ public sealed class DirectCacheTests
         cache.Probe(PortableLanes.Load(in keys[0], 0), out PortableLanes found, out _);
         return Stored(found)[0] == keys[0];
     }
+
+    /// <summary>Callers ask first; who forgets must not write anywhere else.</summary>
+    [Fact]
+    public void ACacheOfNothingHasAPlaceToWriteTo()
+    {
+        for (int i = 0; i < 64; i++)
+        {
+            var cache = new DirectCache(0, 12);
+            Assert.False(cache.IsOn);
+            cache.Fill(ulong.MaxValue - (ulong)i, 1, 12);
+            Assert.True(cache.TryInvalidate(0, 0, 12));
+            cache.Clear();
+        }
+    }
 }

@@ -1,3 +1,4 @@
+using FastNest.Amd;
 using FastNest.Dma;
 using FastNest.Memory;
 using FastNest.Requests;
@@ -143,5 +144,36 @@ public sealed class DmaPortTests : IDisposable
         DmaResult result = _dma.Write(_requester, 0xFEE0_1000, [1, 2, 3, 4, 5, 6, 7, 8]);
         Assert.Equal((true, 8L), (result.Succeeded, result.Done));
         Assert.Equal([(0xFEE0_1000UL, 0x0403_0201UL)], _messages);
+    }
+
+    /// <summary>A guest's table may map both the last page and the first.</summary>
+    [Fact]
+    public void ATransferStopsAtTheEndOfTheAddressSpace()
+    {
+        const ulong Gcr3 = 0x70_0000;
+        const ulong Tables = 0x71_0000;
+        using var machine = new TestMachine(IommuFeatures.Built.ExtendedFeatures, IommuFeatures.Built.ExtendedFeatures2);
+        machine.Poke(Gcr3 + 8, Tables | 1);
+        foreach (ulong slot in new[] { 0UL, 511UL })
+        {
+            for (ulong level = 0; level < 3; level++)
+            {
+                machine.Poke(Tables + level * 0x1000 + slot * 8, (Tables + level * 0x1000 + 0x1000) | 7);
+            }
+
+            machine.Poke(Tables + 0x3000 + slot * 8, (slot == 0 ? First : Second) | 7);
+        }
+
+        machine.SetDte(Device, Bits.DteLow(0, 0) | Bits.GuestLow(Gcr3), 5 | Bits.GuestMiddle(Gcr3));
+        machine.Start(1UL << 16 | 1UL << 58);
+        var dma = new DmaPort(machine.Port);
+        var requester = new Requester(new(Device), 1);
+        var data = new byte[32];
+        Array.Fill(data, (byte)0x5A);
+        DmaResult written = dma.Write(requester, 0xFFFF_FFFF_FFFF_FFF0, data);
+        Assert.Equal((false, 16L, MemoryStatus.BeyondAddressWidth), (written.Succeeded, written.Done, written.Memory));
+        Assert.Equal((0x5A5A_5A5A_5A5A_5A5AUL, 0UL), (machine.Peek(Second + 0xFF8), machine.Peek(First)));
+        DmaResult read = dma.Read(requester, [new(0xFFFF_FFFF_FFFF_FFF0, 32), new(0, 8)], data);
+        Assert.Equal((false, 16L), (read.Succeeded, read.Done));
     }
 }

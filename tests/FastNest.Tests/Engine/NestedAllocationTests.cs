@@ -1,4 +1,5 @@
 using FastNest.Amd;
+using FastNest.Dma;
 using FastNest.Engine;
 using FastNest.Requests;
 using FastNest.Tests.Machine;
@@ -63,5 +64,56 @@ public class NestedAllocationTests
 
         Assert.Equal(0, Allocations.Least(ClearHalfTheMarks, () => port.Translate(requester, iovas, Access.Write, results)));
         Assert.All(results, static result => Assert.True(result.Succeeded));
+    }
+
+    public static TheoryData<WalkStrategy> Strategies => [.. WalkStrategies.Supported];
+
+    /// <summary>Requests of several shapes, refused ones and ATS requests among them; transfers, lists of them, and ranges.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void NothingElseAllocatesEither(WalkStrategy strategy)
+    {
+        using var machine = new TestMachine();
+        ulong root = machine.NewTable();
+        for (ulong page = 0; page < 64; page++)
+        {
+            machine.Map(root, 3, page << 12, 0x80_0000 + (page << 12));
+        }
+
+        machine.SetDte(Device, Bits.DteLow(root, 3), 5 | 1UL << 32);
+        machine.SetDte(Device + 1, Bits.DteLow(root, 3) & ~Bits.IW, 6 | 1UL << 32);
+        machine.SetDte(Device + 2, Bits.DteLow(machine.NewTable(), 2), 7);
+        machine.Start();
+        using TranslationPort port = machine.Iommu.OpenPort(new(), strategy);
+        var dma = new DmaPort(port);
+        var requester = new Requester(new(Device));
+        TranslationRequest[] requests =
+        [
+            .. Enumerable.Range(0, 300).Select(static i => new TranslationRequest(new(Device + (uint)i % 4), (ulong)i % 80 << 12, i % 5 == 0 ? Access.Write : Access.Read)
+            {
+                Kind = i % 7 == 0 ? RequestKind.Translation : RequestKind.Untranslated,
+            }),
+        ];
+        var results = new TranslationResult[requests.Length];
+        var runs = new TranslatedRun[8];
+        var buffer = new byte[0x3000];
+        DmaSegment[] list = [new(0x10, 0x1800), new(0x3000, 0x10), new(0x7F_F000, 0x100)];
+        void Everything()
+        {
+            port.Translate(requests, results);
+            dma.Write(requester, 0x123, buffer);
+            dma.Read(requester, 0x3_E000, buffer);
+            dma.Write(requester, list, buffer);
+            dma.Read(requester, list, buffer);
+            port.TranslateRange(requester, 0x1000, 0x2_0000, Access.Read, runs, out _, out _);
+        }
+
+        for (int i = 0; i < 40; i++)
+        {
+            Everything();
+        }
+
+        Assert.Equal(0, Allocations.Least(() => machine.DrainEvents(), Everything));
+        Assert.Contains(results, static result => !result.Succeeded);
     }
 }
