@@ -94,6 +94,25 @@ public sealed class CacheStatisticsTests : IDisposable
         Assert.Equal(before.Iotlb.Fills + 1, after.Iotlb.Fills);
     }
 
+    /// <summary>Addresses that no table covers are nobody's hits.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void RequestsSetAsideAreNoHits(WalkStrategy strategy)
+    {
+        using TranslationPort port = _machine.Iommu.OpenPort(new(), strategy);
+        ulong[] iovas = [.. _iovas.Select(static (iova, i) => i % 2 == 0 ? iova : iova | 1UL << 60)];
+        var requester = new Requester(new(Device), 1);
+        for (int i = 0; i < 20; i++)
+        {
+            port.Translate(requester, iovas, Access.Read, _results);
+        }
+
+        long before = port.Statistics.Iotlb.Hits;
+        port.Translate(requester, iovas, Access.Read, _results);
+        Assert.Equal(before + Pages / 2, port.Statistics.Iotlb.Hits);
+        Assert.Equal(Pages / 2, _results.Count(static result => result.Succeeded));
+    }
+
     private PortStatistics Ask(TranslationPort port)
     {
         port.Translate(new Requester(new(Device), 1), _iovas, Access.Read, _results);
