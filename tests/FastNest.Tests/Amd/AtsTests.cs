@@ -1,4 +1,5 @@
 using FastNest.Amd;
+using FastNest.Engine;
 using FastNest.Requests;
 using FastNest.Tests.Machine;
 using Xunit;
@@ -126,6 +127,46 @@ public sealed class AtsTests : IDisposable
         Assert.Equal(7UL << 60 | Device, _machine.Peek(TestMachine.EventRing));
         Assert.Equal(TestMachine.CommandRing + 16, _machine.Peek(TestMachine.EventRing + 8));
         Assert.Equal(16UL, iommu.Read(Mmio.EventTail, 8));
+    }
+
+    /// <summary>Translations take no lock that a command holds while it is executed.</summary>
+    [Fact]
+    public async Task TranslationsGoOnWhileADeviceTakesItsTimeToInvalidate()
+    {
+        using var asked = new ManualResetEventSlim();
+        using var answered = new ManualResetEventSlim();
+        bool inTime = false;
+        var iommu = new AmdIommu(_machine.Memory, new()
+        {
+            InvalidateDeviceTlb = _ =>
+            {
+                asked.Set();
+                return inTime = answered.Wait(TimeSpan.FromSeconds(30));
+            },
+        });
+        iommu.Write(Mmio.DeviceTableBase, 8, _machine.Read(Mmio.DeviceTableBase));
+        iommu.Write(Mmio.CommandBase, 8, TestMachine.CommandRing | 9UL << 56);
+        iommu.Write(Mmio.Control, 8, Mmio.IommuEn | Mmio.CmdBufEn);
+        ulong root = _machine.NewTable();
+        _machine.Map(root, 3, 0x5000, 0x80_0000);
+        _machine.SetDte(Device + 9, Bits.DteLow(root, 3), 9);
+        _machine.Poke(TestMachine.CommandRing, 4UL << 60 | Device);
+        _machine.Poke(TestMachine.CommandRing + 8, 0x5000);
+        Task<bool> translator = Task.Run(() =>
+        {
+            asked.Wait();
+            using TranslationPort port = iommu.OpenPort(); // what a new port must look up too
+            var requests = new TranslationRequest[8];
+            Array.Fill(requests, new(new(Device + 9), 0x5000, Access.Read));
+            var results = new TranslationResult[8];
+            port.Translate(requests, results);
+            bool alone = port.Translate(in requests[0]).Succeeded;
+            answered.Set();
+            return alone && results.All(static result => result.Succeeded);
+        });
+        iommu.Write(Mmio.CommandTail, 4, 0x10);
+        Assert.True(await translator);
+        Assert.True(inTime, "the translation waited for the command");
     }
 
     /// <summary>A region that reaches bit 52 is everything; half of that is a size like any other.</summary>

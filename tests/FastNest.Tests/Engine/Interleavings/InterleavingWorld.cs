@@ -7,7 +7,7 @@ using Xunit;
 namespace FastNest.Tests.Engine.Interleavings;
 
 /// <summary>
-/// One nested page on one port, and one change to its tables. The port's thread runs for real; at each of its yield points
+/// One nested page on one port, and one change to its tables, or to the entry that tells where they are. The port's thread runs for real; at each of its yield points
 /// the other side may take its next step: write, publish, advance the epoch; from then on it completes as soon as the
 /// readers have passed.
 /// </summary>
@@ -21,6 +21,10 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
     private const ulong Iova = 0x1234_5000;
     private const ulong HostRoot = 0x1_0000;
     private const ulong GuestRoot = 0x2_0000;
+    private const ulong OtherGuestRoot = 0x3_0000;
+
+    /// <summary>Stands for a device table entry or one of a PASID table: where the guest's tables are.</summary>
+    private const ulong ContextEntry = 0x8_0000;
     private const ushort Domain = 3;
     private const uint Pasid = 5;
     private const int Batches = 3;
@@ -68,6 +72,9 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
         new("host leaf of the page, its page", HostRoot + 0x2000 + 2 * 8, HostLeaf(NewPage), Invalidation.OfDomain(Domain, OldPage, 21)),
         new("host leaf of the page, domain", HostRoot + 0x2000 + 2 * 8, HostLeaf(NewPage), Invalidation.OfDomain(Domain)),
         new("host directory, domain", HostRoot + 0x1000, HostDirectory(HostRoot + 0x3000, 2), Invalidation.OfDomain(Domain)),
+        new("device entry, device", ContextEntry, OtherGuestRoot, Invalidation.OfContext(new(1))),
+        new("PASID entry, PASID", ContextEntry, OtherGuestRoot, Invalidation.OfPasid(Domain, Pasid)),
+        new("PASID entry, domain", ContextEntry, OtherGuestRoot, Invalidation.OfDomain(Domain)),
         new("host directory, everything", HostRoot + 0x1000, HostDirectory(HostRoot + 0x3000, 2), Invalidation.All),
     ];
 
@@ -96,12 +103,14 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
     public TranslationContext Resolve(in TranslationRequest request, ContextBuilder builder)
     {
         Yield();
+        _memory.Load64(ContextEntry, out ulong root);
+        Yield();
         var context = new TranslationContext
         {
             Mode = ContextMode.Nested,
             Domain = Domain,
             Host = new() { Root = HostRoot, Levels = 4, Domain = Domain, Permissions = StageRights.All },
-            Guest = new() { Root = GuestRoot, Levels = 4, Pasid = Pasid },
+            Guest = new() { Root = root, Levels = 4, Pasid = Pasid },
         };
         builder.Tag(ref context.Host);
         builder.Tag(ref context.Guest, in context.Host);
@@ -134,10 +143,15 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
             Put(HostRoot + 0x3000 + i * 8, HostLeaf((i == OldPage >> 21 ? NewPage >> 21 : i) << 21));
         }
 
-        Put(GuestRoot + Index(4), (GuestRoot + 0x1000) | 0x67);
-        Put(GuestRoot + 0x1000 + Index(3), (GuestRoot + 0x2000) | 0x67);
-        Put(GuestRoot + 0x2000 + Index(2), (GuestRoot + 0x3000) | 0x67);
-        Put(GuestRoot + 0x3000 + Index(1), OldPage | 0x67);
+        foreach (ulong root in (ulong[])[GuestRoot, OtherGuestRoot])
+        {
+            Put(root + Index(4), (root + 0x1000) | 0x67);
+            Put(root + 0x1000 + Index(3), (root + 0x2000) | 0x67);
+            Put(root + 0x2000 + Index(2), (root + 0x3000) | 0x67);
+            Put(root + 0x3000 + Index(1), (root == GuestRoot ? OldPage : NewPage) | 0x67);
+        }
+
+        Put(ContextEntry, GuestRoot);
         Put(GuestRoot + 0x4000 + Index(1), NewPage | 0x67);
 
         void Put(ulong address, ulong value) => Assert.Equal(MemoryStatus.Ok, memory.Store64(address, value));
