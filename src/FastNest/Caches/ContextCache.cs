@@ -33,8 +33,6 @@ internal sealed class ContextCache<TContext>
 
     internal struct Entry
     {
-        public TContext Context;
-
         /// <summary>The tick at which it was resolved; 0 for an entry that holds nothing.</summary>
         public ulong FilledAt;
 
@@ -45,6 +43,8 @@ internal sealed class ContextCache<TContext>
 
         /// <summary><see cref="TagTable.NoPasid"/> for requests without one.</summary>
         public uint Pasid;
+
+        public TContext Context;
 
         public readonly bool Holds(DeviceId device, uint pasid) => FilledAt != 0 && Device == device && Pasid == pasid;
     }

@@ -9,6 +9,9 @@ namespace FastNest.Engine;
 /// </summary>
 internal struct TranslationContext
 {
+    /// <summary>What batches need of all this, beside the cache's key; set when the engine has resolved the rest.</summary>
+    public LaneContext Lanes;
+
     public GuestSpace Guest;
     public HostSpace Host;
 
@@ -35,9 +38,6 @@ internal struct TranslationContext
 
     /// <summary>The domain whose tables are used.</summary>
     public ushort Domain;
-
-    /// <summary>What batches need of all this; set when the engine has resolved the rest.</summary>
-    public LaneContext Lanes;
 
     public static TranslationContext Refused(FaultReason reason) => new() { Mode = ContextMode.Refused, Reason = reason };
 
