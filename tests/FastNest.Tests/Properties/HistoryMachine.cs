@@ -211,6 +211,9 @@ internal sealed class HistoryMachine : IDisposable
         _history.Submit(command.Low, command.High);
         Assert.Equal(MemoryStatus.Ok, _space.Store64(CommandRing + _tail, command.Low));
         Assert.Equal(MemoryStatus.Ok, _space.Store64(CommandRing + _tail + 8, command.High));
+
+        // A damaged entry may lead a walk even here.
+        Assert.True(_history.TryWrite64(CommandRing + _tail, command.Low) && _history.TryWrite64(CommandRing + _tail + 8, command.High));
         _tail = (_tail + 16) & 0xFFF;
         _iommu.Write(Mmio.CommandTail, 4, _tail);
         TellMarks(); // a prefetch may mark
@@ -221,6 +224,7 @@ internal sealed class HistoryMachine : IDisposable
         Send(Bits.StoreWait(Semaphore, ++_ticket));
         Assert.Equal(MemoryStatus.Ok, _space.Load64(Semaphore, out ulong stored));
         Assert.Equal(_ticket, stored);
+        Assert.True(_history.TryWrite64(Semaphore, stored));
         _history.CompleteWait();
     }
 

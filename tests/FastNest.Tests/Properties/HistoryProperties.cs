@@ -19,6 +19,10 @@ public sealed class HistoryProperties
         using HistoryMachine machine = Run(seed.Value);
     }
 
+    /// <summary>A damaged entry led to the page where completions are stored.</summary>
+    [Fact]
+    public void WhatWasFoundOnceIsAllowed() => Run(858647136).Dispose();
+
     /// <summary>Were no answer stale, or none granted, the property would prove little.</summary>
     [Fact]
     public void AnswersAreStaleNowAndThen()
