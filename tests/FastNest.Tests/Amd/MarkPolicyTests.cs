@@ -77,6 +77,42 @@ public sealed class MarkPolicyTests
         Assert.Equal(Accessed | Dirty, machine.Peek(Guest + 0x3000 + 5 * 8) & (Accessed | Dirty));
     }
 
+    /// <summary>Reading 86: what was cached under the settings of before is gone with everything else.</summary>
+    [Theory]
+    [InlineData(0UL, 3UL)]
+    [InlineData(3UL, 0UL)]
+    public void AChangedSettingIsSeenOnceEverythingIsInvalidated(ulong before, ulong after)
+    {
+        using TestMachine machine = new TestMachine(_features).Start(before << 46);
+        ulong root = machine.NewTable();
+        ulong leaf = machine.Map(root, 2, 0x5000, 0x80_0000);
+        machine.SetDte(Device, Bits.DteLow(root, 2) | 3UL << 7, 5);
+        Assert.True(machine.Translate(Device, 0x5000, Access.Write).Succeeded);
+        machine.Write(Mmio.Control, (machine.Read(Mmio.Control) & ~(3UL << 46)) | after << 46);
+        machine.Poke(leaf, machine.Peek(leaf) & ~(Accessed | Dirty));
+        machine.SendAndWait(Bits.InvalidateAll());
+        Assert.True(machine.Translate(Device, 0x5000, Access.Write).Succeeded);
+        Assert.Equal(after == 0 ? 0 : Accessed | Dirty, machine.Peek(leaf) & (Accessed | Dirty));
+    }
+
+    /// <summary>Reading 86.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void AnotherDeviceTableIsSeenOnceTheDevicesEntryIsInvalidated(bool everything)
+    {
+        const ulong other = 0x30_0000;
+        using TestMachine machine = new TestMachine().Start();
+        ulong root = machine.NewTable();
+        machine.Map(root, 2, 0x5000, 0x80_0000);
+        machine.SetDte(Device, Bits.DteLow(root, 2), 5);
+        machine.Poke(other + Device * 32, Bits.V | Bits.TV); // neither read nor written
+        Assert.True(machine.Translate(Device, 0x5000).Succeeded);
+        machine.Write(Mmio.DeviceTableBase, other | 0x1FF);
+        machine.SendAndWait(everything ? Bits.InvalidateAll() : Bits.InvalidateDevice(Device));
+        Assert.Equal(FaultReason.PermissionDenied, machine.Translate(Device, 0x5000).Reason);
+    }
+
     /// <summary>A refused request leaves entries unmarked; the next one to pass through them marks them all.</summary>
     [Theory]
     [InlineData(false)]

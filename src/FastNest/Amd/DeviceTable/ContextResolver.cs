@@ -39,7 +39,7 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
     public IommuEvent AdmitPageRequest(in PageRequest request)
     {
         IommuEvent invalid = new(PprLayout.Word0(in request, (ulong)EventCode.InvalidPprRequest), PprLayout.Address.InPlace(request.Address));
-        ulong control = registers[RegisterMap.Control];
+        ulong control = registers[RegisterMap.Control]; // as it is now, for as long as the context is kept (reading 86)
         if (!features.Has(ExtendedFeature.PPRSup) || !ControlRegister.PprEn.IsSet(control))
         {
             return invalid;
