@@ -85,14 +85,18 @@ public sealed class MarkPolicyTests
     {
         using TestMachine machine = new TestMachine(_features).Start(before << 46);
         ulong root = machine.NewTable();
-        ulong leaf = machine.Map(root, 2, 0x5000, 0x80_0000);
+        ulong known = machine.Map(root, 2, 0x5000, 0x80_0000);
+        ulong other = machine.Map(root, 2, 0x6000, 0x81_0000); // not asked for before: nothing but the context is cached of it
         machine.SetDte(Device, Bits.DteLow(root, 2) | 3UL << 7, 5);
         Assert.True(machine.Translate(Device, 0x5000, Access.Write).Succeeded);
         machine.Write(Mmio.Control, (machine.Read(Mmio.Control) & ~(3UL << 46)) | after << 46);
-        machine.Poke(leaf, machine.Peek(leaf) & ~(Accessed | Dirty));
+        machine.Poke(known, machine.Peek(known) & ~(Accessed | Dirty));
         machine.SendAndWait(Bits.InvalidateAll());
-        Assert.True(machine.Translate(Device, 0x5000, Access.Write).Succeeded);
-        Assert.Equal(after == 0 ? 0 : Accessed | Dirty, machine.Peek(leaf) & (Accessed | Dirty));
+        foreach ((ulong iova, ulong leaf) in new[] { (0x5000UL, known), (0x6000UL, other) })
+        {
+            Assert.True(machine.Translate(Device, iova, Access.Write).Succeeded);
+            Assert.Equal(after == 0 ? 0 : Accessed | Dirty, machine.Peek(leaf) & (Accessed | Dirty));
+        }
     }
 
     /// <summary>Reading 86.</summary>
