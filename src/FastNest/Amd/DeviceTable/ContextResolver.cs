@@ -39,7 +39,7 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
     public IommuEvent AdmitPageRequest(in PageRequest request)
     {
         IommuEvent invalid = new(PprLayout.Word0(in request, (ulong)EventCode.InvalidPprRequest), PprLayout.Address.InPlace(request.Address));
-        ulong control = registers[RegisterMap.Control]; // as it is now, for as long as the context is kept (reading 86)
+        ulong control = registers[RegisterMap.Control];
         if (!features.Has(ExtendedFeature.PPRSup) || !ControlRegister.PprEn.IsSet(control))
         {
             return invalid;
@@ -72,7 +72,7 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
             return new() { Mode = ContextMode.PassThrough };
         }
 
-        ulong control = registers[RegisterMap.Control];
+        ulong control = registers[RegisterMap.Control]; // for as long as the context is kept (reading 86)
         bool guest = dte.Has(Dte.GV) && ControlRegister.GTEn.IsSet(control);
         FaultReason reason = _rules.CheckMemory(in dte, guest);
         if (reason != FaultReason.None)
