@@ -9,7 +9,7 @@ namespace FastNest.Benchmarks;
 #pragma warning disable CA1063 // The harness derives from benchmark classes; there is nothing else to dispose of.
 /// <summary>
 /// Translations in batches of 256: every strategy, working set and pattern, with every cache and with none, on one port or on
-/// two threads with a port each. Choose with <c>--filter</c> and <c>--anyCategories</c>: the whole matrix takes hours.
+/// two threads with a port each. Choose with <c>--filter</c>: the whole matrix takes hours.
 /// </summary>
 [MemoryDiagnoser]
 [Config(typeof(Throughput))]

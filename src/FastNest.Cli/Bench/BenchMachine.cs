@@ -79,18 +79,21 @@ internal sealed class BenchMachine : IDisposable
     /// <summary>The address of a page.</summary>
     public ulong Iova(int page) => Base + ((ulong)(page % PagesPerDevice) << 12);
 
-    /// <summary>Where the entry of a page of the first device's guest table stands: tables are one to one in guest memory.</summary>
-    public ulong GuestLeaf(ulong iova)
+    /// <summary>The table of level 1 that an address leads to from a top table of either stage: tables are one to one in guest memory.</summary>
+    public ulong LowestTable(ulong root, ulong address)
     {
-        ulong table = GuestRoot;
+        ulong table = root;
         for (int level = Levels; level > 1; level--)
         {
-            Memory.Load64(table + Index(iova, level), out ulong entry);
+            Memory.Load64(table + Index(address, level), out ulong entry);
             table = entry & AddressMask;
         }
 
-        return table + Index(iova, 1);
+        return table;
     }
+
+    /// <summary>Where the entry of a page of the first device's guest table stands.</summary>
+    public ulong GuestLeaf(ulong iova) => LowestTable(GuestRoot, iova) + Index(iova, 1);
 
     public void Dispose()
     {

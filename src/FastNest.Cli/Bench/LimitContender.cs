@@ -107,43 +107,22 @@ internal sealed class LimitContender<TLanes> : IContender
 
     private void Prepare(ulong iova, int page)
     {
+        BenchMachine machine = _workload.Machine;
         if (_kind == LimitKind.Iotlb)
         {
             _iotlb.Put(iova >> 12, (1UL << 40) + ((ulong)page << 12));
         }
         else if (_kind == LimitKind.HostTables)
         {
-            _host.Put(iova >> 21, HostTable(iova));
+            _host.Put(iova >> 21, machine.LowestTable(_hostRoot, iova));
         }
         else if (_kind == LimitKind.NestedTables)
         {
-            ulong table = _guestRoot;
-            for (int level = 4; level > 1; level--)
-            {
-                table = Load(table, iova, level);
-            }
-
-            _guest.Put(iova >> 21, table);
-            ulong guestPage = Load(table, iova, 1);
-            _host.Put(guestPage >> 21, HostTable(guestPage));
+            _guest.Put(iova >> 21, machine.LowestTable(_guestRoot, iova));
+            machine.Memory.Load64(machine.GuestLeaf(iova), out ulong entry);
+            ulong guestPage = entry & AddressMask;
+            _host.Put(guestPage >> 21, machine.LowestTable(_hostRoot, guestPage));
         }
-    }
-
-    private ulong HostTable(ulong address)
-    {
-        ulong table = _hostRoot;
-        for (int level = 4; level > 1; level--)
-        {
-            table = Load(table, address, level);
-        }
-
-        return table;
-    }
-
-    private ulong Load(ulong table, ulong address, int level)
-    {
-        _workload.Machine.Memory.Load64(table + ((address >> (3 + 9 * level)) & 511) * 8, out ulong entry);
-        return entry & AddressMask;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -94,9 +94,7 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void GatherPairs(nint table, Avx2Lanes index, out Avx2Lanes first, out Avx2Lanes second)
     {
-        Vector256<long> offset = (index._value << 4).AsInt64();
-        Vector256<ulong> even = Vector256.Create(Pair(table, offset.GetElement(0)), Pair(table, offset.GetElement(2)));
-        Vector256<ulong> odd = Vector256.Create(Pair(table, offset.GetElement(1)), Pair(table, offset.GetElement(3)));
+        LoadPairs(table, index._value << 4, out Vector256<ulong> even, out Vector256<ulong> odd);
         first = new(Avx2.UnpackLow(even, odd));
         second = new(Avx2.UnpackHigh(even, odd));
     }
@@ -117,8 +115,16 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
         Avx2.Permute2x128(even, odd, 0x31).StoreUnsafe(ref destination, (nuint)pair * 2 + 4);
     }
 
+    /// <summary>Loads four pairs at offsets in bytes: those of even lanes and those of odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<ulong> Pair(nint table, long offset) => Vector128.Load((ulong*)(table + (nint)offset));
+    public static void LoadPairs(nint table, Vector256<ulong> offsets, out Vector256<ulong> even, out Vector256<ulong> odd)
+    {
+        even = Vector256.Create(Pair(table, offsets.GetElement(0)), Pair(table, offsets.GetElement(2)));
+        odd = Vector256.Create(Pair(table, offsets.GetElement(1)), Pair(table, offsets.GetElement(3)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<ulong> Pair(nint table, ulong offset) => Vector128.Load((ulong*)(table + (nint)offset));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<ulong> Mask(uint bits)

@@ -81,19 +81,15 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
         Avx2Lanes.Prefetch(pointers._value.GetUpper());
     }
 
-    /// <summary>Not by gathers, which load the halves of a pair one by one and cost half as much again.</summary>
+    /// <inheritdoc cref="Avx2Lanes.GatherPairs"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void GatherPairs(nint table, Avx512Lanes index, out Avx512Lanes first, out Avx512Lanes second)
     {
-        Vector512<long> offset = (index._value << 4).AsInt64();
-        Vector256<long> lower = offset.GetLower();
-        Vector256<long> upper = offset.GetUpper();
-        Vector512<ulong> even = Join(
-            Vector256.Create(Pair(table, lower.GetElement(0)), Pair(table, lower.GetElement(2))),
-            Vector256.Create(Pair(table, upper.GetElement(0)), Pair(table, upper.GetElement(2))));
-        Vector512<ulong> odd = Join(
-            Vector256.Create(Pair(table, lower.GetElement(1)), Pair(table, lower.GetElement(3))),
-            Vector256.Create(Pair(table, upper.GetElement(1)), Pair(table, upper.GetElement(3))));
+        Vector512<ulong> offsets = index._value << 4;
+        Avx2Lanes.LoadPairs(table, offsets.GetLower(), out Vector256<ulong> evenLower, out Vector256<ulong> oddLower);
+        Avx2Lanes.LoadPairs(table, offsets.GetUpper(), out Vector256<ulong> evenUpper, out Vector256<ulong> oddUpper);
+        Vector512<ulong> even = Join(evenLower, evenUpper);
+        Vector512<ulong> odd = Join(oddLower, oddUpper);
         first = new(Avx512F.UnpackLow(even, odd));
         second = new(Avx512F.UnpackHigh(even, odd));
     }
@@ -118,9 +114,6 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<ulong> Join(Vector256<ulong> lower, Vector256<ulong> upper) =>
         lower.ToVector512Unsafe().WithUpper(upper);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<ulong> Pair(nint table, long offset) => Vector128.Load((ulong*)(table + (nint)offset));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<ulong> Mask(uint bits)

@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using FastNest.Caches;
 using FastNest.Formats;
 using FastNest.Lanes;
@@ -42,10 +41,7 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
         if (missing != 0)
         {
             Descend(run, in guest, in second, missing);
-            for (int i = 0; i < missing; i++)
-            {
-                Unsafe.Add(ref pages, (int)_places[i]) = _found[i];
-            }
+            LaneEntries.PutBack(_found.AsSpan(0, missing), _places, ref pages);
         }
 
         TGuest.Usual(1, out ulong usualMask, out ulong usualValue);
@@ -71,11 +67,7 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
             uint miss = LaneCount.Live<TLanes>(i, columns.Count);
             if (probes)
             {
-                TLanes key = tables.KeyOf(TLanes.Load(in columns.Tags, i), iova);
-                tables.Probe(key, out TLanes known, out TLanes value);
-                TLanes.Store(value, ref found, i);
-                LaneEntries.PrefetchLeaves(run, iova, value);
-                miss &= ~TLanes.Equal(known, key);
+                miss &= ~LaneEntries.Probe(run, tables, TLanes.Load(in columns.Tags, i), iova, ref found, i);
                 if (miss == 0)
                 {
                     continue;
@@ -130,11 +122,10 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
 
     private void ReadDirectories(PhysicalRun run, in LaneStage guest, in LaneStage second, int level, int count)
     {
-        int shift = TGuest.IndexShift(level);
+        int shift = TGuest.IndexShift(level) - 3;
         for (int i = 0; i < count; i += TLanes.Count)
         {
-            TLanes index = (TLanes.Load(in _iovas[0], i) >>> (shift - 3)) & TLanes.All(LaneStage.IndexMask);
-            TLanes.Store((TLanes.Load(in _found[0], i) & TLanes.All(PackedPage.AddressMask)) + index, ref _entryAddresses[0], i);
+            TLanes.Store(LaneEntries.At(TLanes.Load(in _found[0], i), TLanes.Load(in _iovas[0], i), shift), ref _entryAddresses[0], i);
         }
 
         host.Locate(run, in second, ref _entryAddresses[0], ref _hostTags[0], ref _hostRoots[0], count, ref _reached[0]);
@@ -152,8 +143,7 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
             TLanes at = (reached & TLanes.All(PackedPage.AddressMask)) + (TLanes.Load(in _entryAddresses[0], i) & TLanes.All(0xFFF));
             TLanes entry = memory.Load64(run, at, ref loaded);
             uint usual = loaded & TLanes.Equal(entry & mask, value);
-            TLanes next = (entry & TLanes.All(TGuest.Address)) | (TGuest.Rights(entry) & table);
-            TLanes.Store(TLanes.Select(usual, next, table), ref _found[0], i);
+            TLanes.Store(TLanes.Select(usual, LaneEntries.Below<TGuest, TLanes>(entry, table), table), ref _found[0], i);
             TLanes.Store(levels - TLanes.Select(usual, TLanes.All(1), TLanes.All(0)), ref _levels[0], i);
             if (usual == here)
             {

@@ -56,10 +56,7 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
         else if (Probe(run, ref addresses, ref tags, ref roots, count, ref pages) is int missing and not 0)
         {
             Descend(run, in stage, ref _addresses[0], ref _tags[0], ref _roots[0], missing, ref _found[0]);
-            for (int i = 0; i < missing; i++)
-            {
-                Unsafe.Add(ref pages, (int)_places[i]) = _found[i];
-            }
+            LaneEntries.PutBack(_found.AsSpan(0, missing), _places, ref pages);
         }
 
         ReadLeaves(run, in stage, ref addresses, count, ref pages);
@@ -72,17 +69,13 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
         int missing = 0;
         for (int i = 0; i < count; i += TLanes.Count)
         {
-            uint live = LaneCount.Live<TLanes>(i, count);
             TLanes address = TLanes.Load(in addresses, i);
-            TLanes key = tables.KeyOf(TLanes.Load(in tags, i), address);
-            tables.Probe(key, out TLanes known, out TLanes value);
-            TLanes.Store(value, ref found, i);
-            LaneEntries.PrefetchLeaves(run, address, value);
-            uint miss = live & ~TLanes.Equal(known, key);
+            TLanes tag = TLanes.Load(in tags, i);
+            uint miss = LaneCount.Live<TLanes>(i, count) & ~LaneEntries.Probe(run, tables, tag, address, ref found, i);
             if (miss != 0)
             {
                 TLanes.Compress(address, miss, ref _addresses[0], missing);
-                TLanes.Compress(TLanes.Load(in tags, i), miss, ref _tags[0], missing);
+                TLanes.Compress(tag, miss, ref _tags[0], missing);
                 TLanes.Compress(TLanes.Load(in roots, i), miss, ref _roots[0], missing);
                 TLanes.Compress(TLanes.Load(in LaneCount.Numbers[0], i), miss, ref _places[0], missing);
                 missing += BitOperations.PopCount(miss);
@@ -198,7 +191,7 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
     private void ReadDirectories(
         PhysicalRun run, in LaneStage stage, int level, ulong strayed, ref ulong addresses, int count, ref ulong found)
     {
-        int shift = THost.IndexShift(level);
+        int shift = THost.IndexShift(level) - 3;
         THost.Usual(level, out ulong usualMask, out ulong usualValue);
         TLanes mask = TLanes.All(usualMask | stage.TableMarks);
         TLanes value = TLanes.All(usualValue | stage.TableMarks);
@@ -213,12 +206,10 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
             }
 
             TLanes table = TLanes.Load(in found, i);
-            TLanes index = (TLanes.Load(in addresses, i) >>> (shift - 3)) & TLanes.All(LaneStage.IndexMask);
             uint loaded = here;
-            TLanes entry = memory.Load64(run, (table & TLanes.All(PackedPage.AddressMask)) + index, ref loaded);
+            TLanes entry = memory.Load64(run, LaneEntries.At(table, TLanes.Load(in addresses, i), shift), ref loaded);
             uint usual = loaded & TLanes.Equal(entry & mask, value);
-            TLanes next = (entry & TLanes.All(THost.Address)) | (THost.Rights(entry) & table);
-            TLanes.Store(TLanes.Select(usual, next, table), ref found, i);
+            TLanes.Store(TLanes.Select(usual, LaneEntries.Below<THost, TLanes>(entry, table), table), ref found, i);
             TLanes.Store(levels - TLanes.Select(usual, TLanes.All(1), TLanes.All(0)), ref _levels[0], i);
             if (usual == here)
             {

@@ -10,6 +10,8 @@ namespace FastNest.Walks;
 /// <summary>What the walks of both stages do with entries.</summary>
 internal static class LaneEntries
 {
+    private const int LeafShift = 9;
+
     /// <summary>Reads entries that lead on and look as most do: what stands below them.</summary>
     /// <param name="run">The largest run of memory: tables elsewhere are not read here.</param>
     /// <param name="mask">What tells that an entry leads on to the next level.</param>
@@ -24,17 +26,55 @@ internal static class LaneEntries
         where TFormat : struct, IPageTableFormat
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes at = (tables & TLanes.All(PackedPage.AddressMask)) + ((addresses >>> shift) & TLanes.All(LaneStage.IndexMask));
-        TLanes entries = TLanes.Gather(run.Resolve(at, out uint inside), ok &= inside);
+        TLanes entries = TLanes.Gather(run.Resolve(At(tables, addresses, shift), out uint inside), ok &= inside);
         ok &= TLanes.Equal(entries & mask, usual);
-        return (entries & TLanes.All(TFormat.Address)) | (TFormat.Rights(entries) & tables);
+        return Below<TFormat, TLanes>(entries, tables);
     }
 
-    /// <summary>Has the entries of level 1 brought near that will be read next.</summary>
+    /// <summary>Looks for what stands below a group of lanes, and has the entries of level 1 brought near that are there.</summary>
+    /// <param name="run">The largest run of memory.</param>
+    /// <param name="cache">What is known.</param>
+    /// <param name="tags">The tags of the stage.</param>
+    /// <param name="addresses">What is translated.</param>
+    /// <param name="found">Receives what stands at the lanes' places, known or not.</param>
+    /// <param name="from">Where the group begins.</param>
+    /// <returns>One bit for each lane that is known.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void PrefetchLeaves<TLanes>(PhysicalRun run, TLanes addresses, TLanes tables)
+    public static uint Probe<TLanes>(PhysicalRun run, DirectCache cache, TLanes tags, TLanes addresses, ref ulong found, int from)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes key = cache.KeyOf(tags, addresses);
+        cache.Probe(key, out TLanes known, out TLanes below);
+        TLanes.Store(below, ref found, from);
+        TLanes.Prefetch(run.Resolve(At(below, addresses, LeafShift), out _));
+        return TLanes.Equal(known, key);
+    }
+
+    /// <summary>Puts what was found for those that had been set out back to their places.</summary>
+    public static void PutBack(ReadOnlySpan<ulong> found, ReadOnlySpan<ulong> places, ref ulong pages)
+    {
+        for (int i = 0; i < found.Length; i++)
+        {
+            Unsafe.Add(ref pages, (int)places[i]) = found[i];
+        }
+    }
+
+    /// <summary>Where the entries stand that addresses lead to.</summary>
+    /// <param name="tables">The tables they stand in, with what a <see cref="PackedPage"/> holds besides.</param>
+    /// <param name="addresses">What is translated.</param>
+    /// <param name="shift">How far addresses move down to become offsets.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes At<TLanes>(TLanes tables, TLanes addresses, int shift)
         where TLanes : struct, ILanes<TLanes> =>
-        TLanes.Prefetch(run.Resolve(At(addresses, tables), out _));
+        (tables & TLanes.All(PackedPage.AddressMask)) + ((addresses >>> shift) & TLanes.All(LaneStage.IndexMask));
+
+    /// <summary>What entries lead to, with the rights gathered so far.</summary>
+    /// <param name="entries">The entries, which look as most do.</param>
+    /// <param name="tables">The tables that they stand in.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Below<TFormat, TLanes>(TLanes entries, TLanes tables)
+        where TFormat : struct, IPageTableFormat
+        where TLanes : struct, ILanes<TLanes> => (entries & TLanes.All(TFormat.Address)) | (TFormat.Rights(entries) & tables);
 
     /// <summary>
     /// Reads entries of level 1 for every lane that has a table, and takes the part of a large page for those that have one.
@@ -60,7 +100,7 @@ internal static class LaneEntries
             TLanes address = TLanes.Load(in addresses, i);
             uint large = TLanes.Equal(below & isPage, isPage);
             uint small = live & ~large & ~TLanes.Equal(below, TLanes.All(0));
-            TLanes entries = TLanes.Gather(run.Resolve(At(address, below), out uint inside), small & inside);
+            TLanes entries = TLanes.Gather(run.Resolve(At(below, address, LeafShift), out uint inside), small & inside);
             uint mapped = small & inside & TLanes.Equal(entries & mask, usual);
             TLanes page = PageOf<TFormat, TLanes>(entries, below);
             if (mapped == live)
@@ -100,7 +140,7 @@ internal static class LaneEntries
         TLanes isPage = TLanes.All(PackedPage.IsPage);
         uint large = TLanes.Equal(below & isPage, isPage);
         uint mapped = bits &= ~large & ~TLanes.Equal(below, TLanes.All(0));
-        TLanes entries = memory.Load64(run, At(address, below), ref mapped);
+        TLanes entries = memory.Load64(run, At(below, address, LeafShift), ref mapped);
         mapped &= TLanes.Equal(entries & mask, usual);
         TLanes rest = TLanes.Select(large, PartOf(below, address), TLanes.All(0));
         TLanes.Store(TLanes.Select(mapped, PageOf<TFormat, TLanes>(entries, below), rest), ref pages, from);
@@ -109,15 +149,10 @@ internal static class LaneEntries
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TLanes At<TLanes>(TLanes addresses, TLanes tables)
-        where TLanes : struct, ILanes<TLanes> =>
-        (tables & TLanes.All(PackedPage.AddressMask)) + ((addresses >>> 9) & TLanes.All(LaneStage.IndexMask));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TLanes PageOf<TFormat, TLanes>(TLanes entries, TLanes tables)
         where TFormat : struct, IPageTableFormat
         where TLanes : struct, ILanes<TLanes> =>
-        (entries & TLanes.All(TFormat.Address)) | TLanes.All(PackedPage.Of(0, 12, Access.None)) | (TFormat.Rights(entries) & tables);
+        Below<TFormat, TLanes>(entries, tables) | TLanes.All(PackedPage.Of(0, 12, Access.None));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TLanes PartOf<TLanes>(TLanes large, TLanes addresses)

@@ -58,9 +58,7 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
         }
 
         ulong page = PprLayout.Address.InPlace(request.Address);
-        TranslationRequest asked = request.Pasid is { } pasid
-            ? new(request.Device, pasid, page, request.Access, request.Privileged)
-            : new(request.Device, page, request.Access);
+        TranslationRequest asked = new Requester(request.Device, request.Pasid, request.Privileged).Request(page, request.Access);
         TranslationResult fault = TranslationResult.Fault(reason, reason == FaultReason.ContextUnreadable ? address : page, request.Access);
         return FaultEvents.Of(in asked, in fault, isMessage: false);
     }
