@@ -1,3 +1,4 @@
+using FastNest.Amd;
 using FastNest.Requests;
 using FastNest.Tests.Machine;
 using Xunit;
@@ -106,11 +107,25 @@ public sealed class Traps : IDisposable
     }
 
     [Fact]
-    public void Trap09And10_DeviceIotlbCommandsCarryTheirPasidInThreePieces()
+    public void Trap09And10_DeviceIotlbCommandsNameTheDeviceFirstAndCarryTheirPasidInThreePieces()
     {
-        _machine.Start();
-        _machine.SendAndWait(Bits.Command(4, 0x0FFF_0000_00FF_0000 | Device, 4));
-        Assert.Empty(_machine.DrainEvents());
+        var told = new List<DeviceTlbInvalidation>();
+        var iommu = new AmdIommu(_machine.Memory, new()
+        {
+            InvalidateDeviceTlb = invalidation =>
+            {
+                told.Add(invalidation);
+                return true;
+            },
+        });
+        iommu.Write(Mmio.CommandBase, 8, TestMachine.CommandRing | 9UL << 56);
+        iommu.Write(Mmio.Control, 8, Mmio.IommuEn | Mmio.CmdBufEn);
+        _machine.Poke(TestMachine.CommandRing, 4UL << 60 | Device);
+        _machine.Poke(TestMachine.CommandRing + 8, 0x1234_7000); // 15:0 are no device
+        _machine.Poke(TestMachine.CommandRing + 16, 4UL << 60 | 0xAUL << 56 | 0xDEUL << 48 | 0xBCUL << 16 | Device); // 59:56, 55:48, 23:16
+        _machine.Poke(TestMachine.CommandRing + 24, 0x1234_7004); // GN
+        iommu.Write(Mmio.CommandTail, 4, 0x20);
+        Assert.Equal([new(new(Device), null, 0x1234_7000, 12), new(new(Device), 0xABCDE, 0x1234_7000, 12)], told);
     }
 
     [Fact]
