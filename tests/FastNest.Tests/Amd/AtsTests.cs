@@ -169,6 +169,41 @@ public sealed class AtsTests : IDisposable
         Assert.True(inTime, "the translation waited for the command");
     }
 
+    /// <summary>A device is told without waiting: what a batch under way answers may reach it later. COMPLETION_WAIT does wait.</summary>
+    [Fact]
+    public void ADeviceIsToldWhileABatchMayStillAnswerIt()
+    {
+        using var told = new ManualResetEventSlim();
+        var iommu = new AmdIommu(_machine.Memory, new()
+        {
+            InvalidateDeviceTlb = _ =>
+            {
+                told.Set();
+                return true;
+            },
+        });
+        iommu.Write(Mmio.DeviceTableBase, 8, _machine.Read(Mmio.DeviceTableBase));
+        iommu.Write(Mmio.CommandBase, 8, TestMachine.CommandRing | 9UL << 56);
+        iommu.Write(Mmio.Control, 8, Mmio.IommuEn | Mmio.CmdBufEn);
+        (ulong waitLow, ulong waitHigh) = Bits.StoreWait(TestMachine.Semaphore, 77);
+        _machine.Poke(TestMachine.CommandRing, 4UL << 60 | Device);
+        _machine.Poke(TestMachine.CommandRing + 8, 0x6000);
+        _machine.Poke(TestMachine.CommandRing + 16, waitLow);
+        _machine.Poke(TestMachine.CommandRing + 24, waitHigh);
+        using var driver = new Worker(() => iommu.Write(Mmio.CommandTail, 4, 0x20));
+        using TranslationPort port = iommu.OpenPort();
+        using (PortBatch batch = port.OpenBatch())
+        {
+            driver.Start();
+            Assert.True(told.Wait(TimeSpan.FromSeconds(20)), "the batch was waited for");
+            Assert.True(batch.Translate(new TranslationRequest(new(Device), 0x6000, Access.Read) { Kind = RequestKind.Translation }).Succeeded);
+            Assert.Equal(0UL, _machine.Peek(TestMachine.Semaphore));
+        }
+
+        Assert.True(driver.Join(20_000));
+        Assert.Equal(77UL, _machine.Peek(TestMachine.Semaphore));
+    }
+
     /// <summary>A region that reaches bit 52 is everything; half of that is a size like any other.</summary>
     [Theory]
     [InlineData(0x0003_FFFF_FFFF_F001UL, 0UL, 51)]
