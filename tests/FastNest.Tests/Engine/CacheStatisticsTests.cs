@@ -13,6 +13,7 @@ public sealed class CacheStatisticsTests : IDisposable
     private const ulong Gcr3 = 0x70_0000;
     private const ulong GuestRoot = 0x71_0000;
     private const int Pages = 8;
+    private const int OtherRange = 0x20_0000;
 
     private readonly TestMachine _machine = new(IommuFeatures.Built.ExtendedFeatures, IommuFeatures.Built.ExtendedFeatures2);
     private readonly ulong[] _iovas = [.. Enumerable.Range(0, Pages).Select(static i => (ulong)i << 12)];
@@ -32,11 +33,14 @@ public sealed class CacheStatisticsTests : IDisposable
             _machine.Poke(GuestRoot + level * 0x1000, (GuestRoot + level * 0x1000 + 0x1000) | 0x67);
         }
 
-        // Tables and pages within the same 2 MiB, so that one table of the second stage serves all.
+        // Tables and pages of the first range within the same 2 MiB, so that one table of the second stage serves all.
         for (ulong page = 0; page < Pages; page++)
         {
             _machine.Poke(GuestRoot + 0x3000 + page * 8, (0x60_0000 + (page << 12)) | 0x67);
+            _machine.Poke(GuestRoot + 0x4000 + page * 8, (0x80_0000 + (page << 12)) | 0x67);
         }
+
+        _machine.Poke(GuestRoot + 0x2000 + 8, (GuestRoot + 0x4000) | 0x67); // the other range, whose pages lie elsewhere
 
         _machine.SetDte(Device, Bits.DteLow(host, 3) | Bits.GuestLow(Gcr3), 5 | Bits.GuestMiddle(Gcr3));
         _machine.Start(1UL << 16 | 1UL << 58);
@@ -113,9 +117,49 @@ public sealed class CacheStatisticsTests : IDisposable
         Assert.Equal(Pages / 2, _results.Count(static result => result.Succeeded));
     }
 
-    private PortStatistics Ask(TranslationPort port)
+    /// <summary>
+    /// Two ranges in turn, whose tables and pages push each other out of caches of one entry, then the page of the second stage
+    /// that holds the tables. The PASID's table is always looked for alone; the rest one by one, or for all requests at once.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void CachesOfOneEntryCountWhatGivesWay(WalkStrategy strategy)
     {
-        port.Translate(new Requester(new(Device), 1), _iovas, Access.Read, _results);
+        using TranslationPort port = _machine.Iommu.OpenPort(
+            new() { IotlbSets = 0, NestedTlbSets = 1, NestedTlbWays = 1, GuestTableEntries = 1, HostTableEntries = 1 }, strategy);
+        bool alone = strategy == WalkStrategy.Scalar;
+        for (int turn = 0; turn < 5; turn++)
+        {
+            PortStatistics now = Ask(port, turn % 2 * OtherRange);
+            Assert.Equal(
+                alone
+                    ? new(12 + 11 * turn, 1 + turn, 1 + turn, turn, 0) // in each turn four tables and the pages, one of them not known
+                    : new(0, 1, 1, 0, 0),
+                now.NestedTlb);
+            Assert.Equal(
+                alone
+                    ? new(7 * (turn + 1), turn + 1, 3 * (turn + 1), 3 * turn + 2, 0) // three levels on the way down, each over the last
+                    : new(0, Pages * (turn + 1), Pages * (turn + 1), turn, 0),
+                now.GuestTables);
+            Assert.Equal(
+                alone
+                    ? new(turn, 1, 1, 0, 0)
+                    : new(4 * Pages * (turn + 1), 1 + Pages * (turn + 1), 1 + Pages * (turn + 1), turn, 0),
+                now.HostTables);
+        }
+
+        PortStatistics before = port.Statistics;
+        _machine.SendAndWait(Bits.InvalidatePages(5, 0x60_0000, false));
+        PortStatistics after = Ask(port);
+        Assert.Equal(before.NestedTlb.Add(alone ? new(12, 1, 1, 0, 1) : new(0, 1, 1, 0, 1)), after.NestedTlb);
+        Assert.Equal(before.GuestTables.Add(alone ? new(7, 1, 3, 3, 0) : new(0, Pages, Pages, 1, 0)), after.GuestTables);
+        Assert.Equal(before.HostTables.Add(alone ? new(0, 1, 1, 0, 1) : new(4 * Pages, 1 + Pages, 1 + Pages, 0, 2)), after.HostTables);
+    }
+
+    private PortStatistics Ask(TranslationPort port, int offset = 0)
+    {
+        ulong[] iovas = [.. _iovas.Select(iova => iova + (ulong)offset)];
+        port.Translate(new Requester(new(Device), 1), iovas, Access.Read, _results);
         Assert.All(_results, static result => Assert.True(result.Succeeded));
         return port.Statistics;
     }
