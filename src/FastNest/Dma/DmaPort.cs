@@ -6,8 +6,9 @@ namespace FastNest.Dma;
 
 /// <summary>
 /// Transfers data of devices through a port: device addresses to memory and MMIO windows, page by page, stopping at the
-/// first byte that is refused, or at the end of the address space, with the count done so far. A page is translated and copied in one batch, so that no data
-/// moves through a translation after its invalidation was completed. Owned by one thread, as the port is.
+/// first byte that is refused, or at the end of the address space, with the count done so far. A page is translated and
+/// copied in one batch, so that no data moves through a translation after its invalidation was completed. Owned by one
+/// thread, as the port is.
 /// </summary>
 public sealed class DmaPort
 {

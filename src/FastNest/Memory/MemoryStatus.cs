@@ -15,6 +15,6 @@ public enum MemoryStatus : byte
     /// <summary>The address is not aligned to the width of the access.</summary>
     Misaligned,
 
-    /// <summary>The address lies beyond 52 bits.</summary>
+    /// <summary>The address lies beyond 52 bits; of a transfer, that it would have gone on beyond the last device address.</summary>
     BeyondAddressWidth,
 }

@@ -173,7 +173,13 @@ public sealed class DmaPortTests : IDisposable
         DmaResult written = dma.Write(requester, 0xFFFF_FFFF_FFFF_FFF0, data);
         Assert.Equal((false, 16L, MemoryStatus.BeyondAddressWidth), (written.Succeeded, written.Done, written.Memory));
         Assert.Equal((0x5A5A_5A5A_5A5A_5A5AUL, 0UL), (machine.Peek(Second + 0xFF8), machine.Peek(First)));
-        DmaResult read = dma.Read(requester, [new(0xFFFF_FFFF_FFFF_FFF0, 32), new(0, 8)], data);
-        Assert.Equal((false, 16L), (read.Succeeded, read.Done));
+        DmaSegment[] list = [new(0xFFFF_FFFF_FFFF_FFF0, 24), new(0, 8)]; // its second piece is never begun
+        written = dma.Write(requester, list, data);
+        Assert.Equal((false, 16L, MemoryStatus.BeyondAddressWidth), (written.Succeeded, written.Done, written.Memory));
+        Assert.Equal(0UL, machine.Peek(First));
+        DmaResult read = dma.Read(requester, list, data);
+        Assert.Equal((false, 16L, MemoryStatus.BeyondAddressWidth), (read.Succeeded, read.Done, read.Memory));
+        written = dma.Write(requester, 0xFFFF_FFFF_FFFF_FFF0, data.AsSpan(0, 16)); // up to the end and no further
+        Assert.Equal((true, 16L), (written.Succeeded, written.Done));
     }
 }
