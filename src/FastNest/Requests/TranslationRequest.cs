@@ -13,13 +13,23 @@ public readonly record struct TranslationRequest
     public const int PasidBits = 20;
 
     private const uint PasidMask = (1u << PasidBits) - 1;
-    private const uint PasidPresent = 1u << 20;
-    private const uint PrivilegedBit = 1u << 21;
-    private const int KindShift = 22;
-    private const uint KindMask = 3u << KindShift;
-    private const int AccessShift = 24;
+    private const ulong PasidPresent = 1UL << 52;
+    private const ulong PrivilegedBit = 1UL << 53;
+    private const int PasidShift = 32;
+    private const int KindShift = 54;
+    private const ulong KindMask = 3UL << KindShift;
+    private const int AccessShift = 56;
 
-    private readonly uint _attributes;
+    private readonly ulong _iova;
+
+    /// <summary>
+    /// Who asks, and for what:
+    /// <code>
+    /// 63    56 55  54 53   52    51   32 31    0
+    /// | access | kind | priv | has | PASID | device |
+    /// </code>
+    /// </summary>
+    private readonly ulong _requester;
 
     /// <summary>Makes a request without a PASID.</summary>
     /// <param name="device">Who asks.</param>
@@ -27,9 +37,8 @@ public readonly record struct TranslationRequest
     /// <param name="access">What is done to memory there.</param>
     public TranslationRequest(DeviceId device, ulong iova, Access access)
     {
-        Iova = iova;
-        Device = device;
-        _attributes = (uint)access << AccessShift;
+        _iova = iova;
+        _requester = device.Value | (ulong)access << AccessShift;
     }
 
     /// <summary>Makes a request with a PASID prefix.</summary>
@@ -42,33 +51,44 @@ public readonly record struct TranslationRequest
     public TranslationRequest(DeviceId device, uint pasid, ulong iova, Access access, bool privileged = false)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pasid, PasidMask);
-        Iova = iova;
-        Device = device;
-        _attributes = pasid | PasidPresent | (privileged ? PrivilegedBit : 0) | (uint)access << AccessShift;
+        _iova = iova;
+        _requester = device.Value | (ulong)pasid << PasidShift | PasidPresent | (privileged ? PrivilegedBit : 0)
+            | (ulong)access << AccessShift;
     }
 
     /// <summary>The device address.</summary>
-    public ulong Iova { get; init; }
+    public ulong Iova
+    {
+        get => _iova;
+        init => _iova = value;
+    }
 
     /// <summary>Who asks.</summary>
-    public DeviceId Device { get; init; }
+    public DeviceId Device
+    {
+        get => new((uint)_requester);
+        init => _requester = (_requester & ~(ulong)uint.MaxValue) | value.Value;
+    }
 
     /// <summary>Whether the request carries a PASID.</summary>
-    public bool HasPasid => (_attributes & PasidPresent) != 0;
+    public bool HasPasid => (_requester & PasidPresent) != 0;
 
     /// <summary>The PASID; 0 when there is none.</summary>
-    public uint Pasid => _attributes & PasidMask;
+    public uint Pasid => (uint)(_requester >> PasidShift) & PasidMask;
 
     /// <summary>Whether supervisor privilege is asked for.</summary>
-    public bool Privileged => (_attributes & PrivilegedBit) != 0;
+    public bool Privileged => (_requester & PrivilegedBit) != 0;
 
     /// <summary>What the address is: untranslated unless said otherwise.</summary>
     public RequestKind Kind
     {
-        get => (RequestKind)((_attributes & KindMask) >> KindShift);
-        init => _attributes = (_attributes & ~KindMask) | ((uint)value << KindShift & KindMask);
+        get => (RequestKind)((_requester & KindMask) >> KindShift);
+        init => _requester = (_requester & ~KindMask) | ((ulong)value << KindShift & KindMask);
     }
 
     /// <summary>What is done to memory; for a translation request, what the device would like to do.</summary>
-    public Access Access => (Access)(_attributes >> AccessShift);
+    public Access Access => (Access)(_requester >> AccessShift);
+
+    /// <summary>Everything but the address.</summary>
+    internal ulong Requester => _requester;
 }
