@@ -59,6 +59,7 @@ internal static class StrategyCalibration
         }
 
         (WalkStrategy Strategy, long Time) best = (WalkStrategy.Portable, Time<PortableLanes>(cache, keys));
+        best = Better(best, (WalkStrategy.Grouped, Time<GroupedLanes>(cache, keys)));
         if (Avx2Lanes.IsSupported)
         {
             best = Better(best, (WalkStrategy.Avx2, Time<Avx2Lanes>(cache, keys)));

@@ -15,7 +15,7 @@ public static class WalkStrategies
     /// <summary>Whether this machine has the instructions for a strategy; false for <see cref="WalkStrategy.Auto"/>.</summary>
     public static bool IsSupported(WalkStrategy strategy) => strategy switch
     {
-        WalkStrategy.Scalar or WalkStrategy.Portable => true,
+        WalkStrategy.Scalar or WalkStrategy.Grouped or WalkStrategy.Portable => true,
         WalkStrategy.Avx2 => Avx2Lanes.IsSupported,
         WalkStrategy.Avx512 => Avx512Lanes.IsSupported,
         _ => false,
@@ -48,6 +48,7 @@ public static class WalkStrategies
         _ = GatherSpeed.IsSlow; // known before the walks are compiled, which then hold only the faster way
         return Resolve(strategy) switch
         {
+            WalkStrategy.Grouped => new NestedLanes<TGuest, THost, GroupedLanes>(memory, caches, tags),
             WalkStrategy.Portable => new NestedLanes<TGuest, THost, PortableLanes>(memory, caches, tags),
             WalkStrategy.Avx2 => new NestedLanes<TGuest, THost, Avx2Lanes>(memory, caches, tags),
             WalkStrategy.Avx512 => new NestedLanes<TGuest, THost, Avx512Lanes>(memory, caches, tags),

@@ -9,6 +9,9 @@ public enum WalkStrategy
     /// <summary>One request after the other.</summary>
     Scalar,
 
+    /// <summary>Taking turns, each walk prefetching what it needs next, in single instructions.</summary>
+    Grouped,
+
     /// <summary>Side by side in whatever vectors the machine has, with single loads: for machines without fast gathers.</summary>
     Portable,
 

@@ -71,6 +71,9 @@ public sealed class DirectCacheTests
     public void WhatPortableLanesKeepIsFoundAndDropped() => CheckLanes<PortableLanes>();
 
     [Fact]
+    public void WhatGroupedLanesKeepIsFoundAndDropped() => CheckLanes<GroupedLanes>();
+
+    [Fact]
     public void WhatAvx2LanesKeepIsFoundAndDropped()
     {
         if (Avx2Lanes.IsSupported)

@@ -6,7 +6,7 @@ public sealed class CommandLineTests
 {
     [Fact]
     public void An_unknown_strategy_is_refused_with_the_known_ones() =>
-        ToolRun.Of("replay", "--strategy", "fast").AssertRefused("--strategy fast", "naive, scalar, portable");
+        ToolRun.Of("replay", "--strategy", "fast").AssertRefused("--strategy fast", "naive, scalar, grouped, portable");
 
     [Theory]
     [InlineData("", "command")]

@@ -17,6 +17,7 @@ public sealed class StrategyCalibrationTests
     [Theory]
     [InlineData("scalar", WalkStrategy.Scalar)]
     [InlineData("Portable", WalkStrategy.Portable)]
+    [InlineData("grouped", WalkStrategy.Grouped)]
     public void TheEnvironmentMayDecide(string value, WalkStrategy strategy) =>
         Assert.Equal(strategy, StrategyCalibration.FromEnvironment(value));
 

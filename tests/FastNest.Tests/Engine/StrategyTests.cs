@@ -19,9 +19,10 @@ public sealed class StrategyTests : IDisposable
     public void Dispose() => _machine.Dispose();
 
     [Fact]
-    public void EveryMachineRunsTheScalarAndThePortableStrategy()
+    public void EveryMachineRunsTheStrategiesThatNeedNoVectors()
     {
         Assert.Contains(WalkStrategy.Scalar, WalkStrategies.Supported);
+        Assert.Contains(WalkStrategy.Grouped, WalkStrategies.Supported);
         Assert.Contains(WalkStrategy.Portable, WalkStrategies.Supported);
         Assert.DoesNotContain(WalkStrategy.Auto, WalkStrategies.Supported);
         Assert.False(WalkStrategies.IsSupported(WalkStrategy.Auto));

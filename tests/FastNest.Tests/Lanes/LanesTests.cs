@@ -15,6 +15,9 @@ public sealed class LanesTests
     public void PortableLanesCalculateAsNumbersDo() => Check<PortableLanes>();
 
     [Fact]
+    public void GroupedLanesCalculateAsNumbersDo() => Check<GroupedLanes>();
+
+    [Fact]
     public void Avx2LanesCalculateAsNumbersDo()
     {
         if (!Avx2Lanes.IsSupported)

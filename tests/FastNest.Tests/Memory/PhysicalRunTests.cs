@@ -11,6 +11,9 @@ public sealed class PhysicalRunTests
     public void PortableLanesLoadFromTheRunOnly() => Check<PortableLanes>();
 
     [Fact]
+    public void GroupedLanesLoadFromTheRunOnly() => Check<GroupedLanes>();
+
+    [Fact]
     public void Avx2LanesLoadFromTheRunOnly()
     {
         if (Avx2Lanes.IsSupported)
