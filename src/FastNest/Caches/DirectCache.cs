@@ -59,7 +59,12 @@ internal sealed class DirectCache
     /// <summary>The keys of addresses whose tags stand in their upper bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TLanes KeyOf<TLanes>(TLanes tags, TLanes addresses)
-        where TLanes : struct, ILanes<TLanes> => tags | ((addresses << (64 - AddressBits)) >>> (64 - AddressBits + Granule));
+        where TLanes : struct, ILanes<TLanes> => KeyOf(tags, addresses, Granule);
+
+    /// <summary>The same, for a granule that is known where it is called.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes KeyOf<TLanes>(TLanes tags, TLanes addresses, int granule)
+        where TLanes : struct, ILanes<TLanes> => tags | ((addresses << (64 - AddressBits)) >>> (64 - AddressBits + granule));
 
     /// <summary>The key of one address.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,7 +1,9 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using FastNest.Caches;
 using FastNest.Lanes;
 using FastNest.Requests;
+using FastNest.Walks;
 
 namespace FastNest.Engine;
 
@@ -16,6 +18,7 @@ internal static class LaneAnswers
 {
     private const int DomainShift = 48;
     private const ulong DomainMask = 0xFFFFUL << DomainShift;
+    private const ulong ShiftField = PackedPage.ShiftMask << PackedPage.ShiftShift;
 
     /// <summary>What answers of a context tell.</summary>
     public static ulong Of(in TranslationContext context) =>
@@ -32,4 +35,64 @@ internal static class LaneAnswers
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Of<TLanes>(TLanes answers, TLanes pages)
         where TLanes : struct, ILanes<TLanes> => answers & (pages | TLanes.All(DomainMask));
+
+    /// <summary>What both stages together grant: the rights of both, the smaller page.</summary>
+    /// <param name="readExecutes">Whether what can be read of the first stage can be fetched.</param>
+    /// <param name="first">Pages of the first stage.</param>
+    /// <param name="second">Pages of the second.</param>
+    /// <param name="larger">The lanes whose page of the first stage is the larger one.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Combine<TLanes>(bool readExecutes, TLanes first, TLanes second, out uint larger)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes shift = TLanes.All(ShiftField);
+        TLanes rights = first;
+        if (readExecutes)
+        {
+            rights &= ~TLanes.All((ulong)Access.Execute);
+            rights |= (rights & TLanes.All((ulong)Access.Read)) << 2;
+        }
+
+        TLanes page = second & (rights | ~TLanes.All(PackedPage.RightsMask));
+        larger = 0;
+        if (TLanes.Equal(first & shift, second & shift) != LaneCount.All<TLanes>())
+        {
+            larger = TLanes.Less(second & shift, first & shift);
+            page = (page & ~shift) | TLanes.Select(larger, second & shift, first & shift);
+        }
+
+        return page;
+    }
+
+    /// <summary>Writes the answers of a group, at once where their places stand side by side.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Write<TRequesters, TLanes>(
+        int from, int count, TLanes addresses, TLanes answers, ref ulong places, ref ulong results)
+        where TRequesters : struct, IRequesters
+        where TLanes : struct, ILanes<TLanes>
+    {
+        int place = from <= count - TLanes.Count ? TRequesters.Place<TLanes>(ref places, from) : -1;
+        if (place >= 0)
+        {
+            TLanes.StorePairs(addresses, answers, ref results, place);
+            return;
+        }
+
+        Write(LaneCount.Live<TLanes>(from, count), addresses, answers, ref TRequesters.Places(ref places, from), ref results);
+    }
+
+    /// <summary>Writes the answers of some lanes to their places.</summary>
+    public static void Write<TLanes>(uint bits, TLanes addresses, TLanes answers, ref ulong places, ref ulong results)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        Span<ulong> pairs = stackalloc ulong[16];
+        TLanes.StorePairs(addresses, answers, ref pairs[0], 0);
+        for (; bits != 0; bits &= bits - 1)
+        {
+            int lane = BitOperations.TrailingZeroCount(bits);
+            ref ulong result = ref Unsafe.Add(ref results, (int)Unsafe.Add(ref places, lane) * 2);
+            result = pairs[lane * 2];
+            Unsafe.Add(ref result, 1) = pairs[lane * 2 + 1];
+        }
+    }
 }

@@ -38,6 +38,9 @@ internal sealed class LaneCaches
     /// <summary>Pages from 1 GiB on.</summary>
     public DirectCache Huge { get; }
 
+    /// <summary>The one cache of finished translations that holds any; that of small pages if there are several.</summary>
+    public DirectCache? Filled => Small.IsFilled ? Small : Large.IsFilled ? Large : Huge.IsFilled ? Huge : null;
+
     /// <summary>What the three caches of finished translations have done.</summary>
     public CacheStatistics IotlbStatistics =>
         (CacheStatistics.Of(in Small.Counters) + CacheStatistics.Of(in Large.Counters) + CacheStatistics.Of(in Huge.Counters))

@@ -19,7 +19,7 @@ internal sealed class LaneRequests
 
     private readonly ulong[] _columns = new ulong[Columns * Stride];
     private int _movedColumns = Columns;
-    private bool _isOrdered;
+    private bool _isSpread;
 
     public int Count;
 
@@ -47,17 +47,17 @@ internal sealed class LaneRequests
 
     /// <summary>Adds one request.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Add(int place, ulong iova, ulong needs, in LaneContext context)
+    public void Add(int place, ulong iova, in LaneRequester requester)
     {
         ref ulong at = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_columns), Count++);
         at = iova;
         Unsafe.Add(ref at, Stride) = (ulong)place;
-        Unsafe.Add(ref at, 2 * Stride) = context.Tag;
-        Unsafe.Add(ref at, 3 * Stride) = context.HostTag;
-        Unsafe.Add(ref at, 4 * Stride) = needs;
-        Unsafe.Add(ref at, 5 * Stride) = context.Root;
-        Unsafe.Add(ref at, 6 * Stride) = context.HostRoot;
-        Unsafe.Add(ref at, 7 * Stride) = context.Answers;
+        Unsafe.Add(ref at, 2 * Stride) = requester.Tag;
+        Unsafe.Add(ref at, 3 * Stride) = requester.HostTag;
+        Unsafe.Add(ref at, 4 * Stride) = requester.Needs;
+        Unsafe.Add(ref at, 5 * Stride) = requester.Root;
+        Unsafe.Add(ref at, 6 * Stride) = requester.HostRoot;
+        Unsafe.Add(ref at, 7 * Stride) = requester.Answers;
     }
 
     /// <summary>Gives up every request taken so far: each is to be served otherwise.</summary>
@@ -76,20 +76,12 @@ internal sealed class LaneRequests
     {
         Count = 0;
         _movedColumns = Columns;
-        _isOrdered = false;
+        _isSpread = false;
     }
 
-    /// <summary>Takes addresses of one requester; what else is the same for all of them is set out once for many batches.</summary>
-    public void Fill(ReadOnlySpan<ulong> iovas, ulong needs, in LaneContext context)
+    /// <summary>Makes ready for addresses of one requester: what is the same for all of them stands first in its column.</summary>
+    public void Bind(ulong needs, in LaneContext context)
     {
-        Count = iovas.Length;
-        iovas.CopyTo(MemoryMarshal.CreateSpan(ref Iovas, Count));
-        if (!_isOrdered)
-        {
-            LaneCount.Numbers.AsSpan().CopyTo(MemoryMarshal.CreateSpan(ref Places, Stride));
-            _isOrdered = true;
-        }
-
         if (_movedColumns == OwnColumns && Tags == context.Tag && HostTags == context.HostTag && Needs == needs
             && Answers == context.Answers && Roots == context.Root && HostRoots == context.HostRoot)
         {
@@ -97,12 +89,42 @@ internal sealed class LaneRequests
         }
 
         _movedColumns = OwnColumns;
-        MemoryMarshal.CreateSpan(ref Tags, Stride).Fill(context.Tag);
-        MemoryMarshal.CreateSpan(ref HostTags, Stride).Fill(context.HostTag);
-        MemoryMarshal.CreateSpan(ref Needs, Stride).Fill(needs);
-        MemoryMarshal.CreateSpan(ref Roots, Stride).Fill(context.Root);
-        MemoryMarshal.CreateSpan(ref HostRoots, Stride).Fill(context.HostRoot);
-        MemoryMarshal.CreateSpan(ref Answers, Stride).Fill(context.Answers);
+        _isSpread = false;
+        Tags = context.Tag;
+        HostTags = context.HostTag;
+        Needs = needs;
+        Roots = context.Root;
+        HostRoots = context.HostRoot;
+        Answers = context.Answers;
+    }
+
+    /// <summary>Takes addresses of the requester that was bound, each with all that it takes with it.</summary>
+    public void Take(ReadOnlySpan<ulong> iovas)
+    {
+        Copy(iovas);
+        LaneCount.Numbers.AsSpan(0, Stride).CopyTo(MemoryMarshal.CreateSpan(ref Places, Stride));
+        for (int column = OwnColumns * Stride; column < Columns * Stride && !_isSpread; column += Stride)
+        {
+            _columns.AsSpan(column, Stride).Fill(_columns[column]);
+        }
+
+        _isSpread = true;
+    }
+
+    /// <summary>Takes addresses alone, so that a last group of lanes can be filled up.</summary>
+    public void Copy(ReadOnlySpan<ulong> iovas)
+    {
+        Count = iovas.Length;
+        iovas.CopyTo(MemoryMarshal.CreateSpan(ref Iovas, Count));
+    }
+
+    /// <summary>Fills the last group of lanes up with its last request.</summary>
+    public void Pad()
+    {
+        for (int column = 0; column < _movedColumns * Stride && Count % 8 != 0; column += Stride)
+        {
+            _columns.AsSpan(column + Count, Stride - Capacity).Fill(_columns[column + Count - 1]);
+        }
     }
 
     /// <summary>Moves those of a group of lanes that are still to be served up, behind those kept before.</summary>
@@ -111,7 +133,6 @@ internal sealed class LaneRequests
         where TLanes : struct, ILanes<TLanes>
     {
         ref ulong columns = ref MemoryMarshal.GetArrayDataReference(_columns);
-        _isOrdered = false;
         for (int column = 0; column < _movedColumns * Stride; column += Stride)
         {
             TLanes.Compress(TLanes.Load(in columns, column + from), bits, ref columns, column + to);

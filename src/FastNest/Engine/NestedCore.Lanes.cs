@@ -18,8 +18,9 @@ internal sealed partial class NestedCore<TGuest, THost>
     {
         PlaceSet unserved = new(stackalloc ulong[PlaceSet.Words]);
         _lanes.Shape = context.Lanes.Shape;
-        _lanes.Fill(iovas, needs, in context.Lanes);
-        _walker!.Serve(_lanes, request.HasPasid ? AddressRange.Empty : regime.MessageWindow, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
+        _lanes.Bind(needs, in context.Lanes);
+        AddressRange messages = request.HasPasid ? AddressRange.Empty : regime.MessageWindow;
+        _walker!.Serve(iovas, _lanes, messages, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
         while (unserved.TryTake(out int i))
         {
             results[i] = TranslateBound(request with { Iova = iovas[i] }, in context, regime);
@@ -50,12 +51,36 @@ internal sealed partial class NestedCore<TGuest, THost>
     /// <summary>Takes the first request that may be walked side by side, and all of its shape; the others of that kind wait.</summary>
     private void StageAll(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, PlaceSet waiting, PlaceSet unserved)
     {
+        if (!ReferenceEquals(regime, _requestersRegime))
+        {
+            _requesters.Clear();
+            _requestersRegime = regime;
+        }
+
         _lanes.Clear();
         ulong shape = 0;
+        ulong start = regime.MessageWindow.First;
+        ulong length = regime.MessageWindow.Length;
+        long known = 0;
         for (int i = 0; i < requests.Length; i++)
         {
-            Stage(in requests[i], i, regime, ref shape, waiting, unserved);
+            ref readonly TranslationRequest request = ref requests[i];
+            ref LaneRequester requester = ref _requesters.Find(request.Requester);
+            if (requester.Who == request.Requester
+                && requester.CheckedAt == _clock.Now
+                && requester.Shape == shape
+                && (request.HasPasid || request.Iova - start >= length))
+            {
+                _lanes.Add(i, request.Iova, in requester);
+                known++;
+            }
+            else
+            {
+                Stage(in request, i, regime, ref shape, waiting, unserved);
+            }
         }
+
+        _contexts.Counters.Hits += known;
     }
 
     private void StageWaiting(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, PlaceSet waiting, PlaceSet unserved)
@@ -70,7 +95,6 @@ internal sealed partial class NestedCore<TGuest, THost>
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Stage(
         in TranslationRequest request, int place, TranslationRegime regime, ref ulong shape, PlaceSet waiting, PlaceSet unserved)
     {
@@ -106,7 +130,13 @@ internal sealed partial class NestedCore<TGuest, THost>
             return;
         }
 
-        _lanes.Add(place, request.Iova, needs, in lanes);
+        var requester = new LaneRequester(
+            request.Requester, _clock.Now, shape, needs, lanes.Tag, lanes.HostTag, lanes.Root, lanes.HostRoot, lanes.Answers);
+        _lanes.Add(place, request.Iova, in requester);
+        if (_requesters.IsOn)
+        {
+            _requesters.Find(requester.Who) = requester;
+        }
     }
 
     /// <summary>Whether an untranslated request goes through tables and may be walked side by side with others.</summary>

@@ -35,6 +35,8 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
     private readonly LaneCaches _laneCaches;
     private readonly LaneWalker? _walker;
     private readonly LaneRequests _lanes = new();
+    private readonly LaneRequesters _requesters;
+    private TranslationRegime? _requestersRegime;
     private long _seen;
     private int _recycled;
     private bool _faulted;
@@ -47,6 +49,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
         _invalidations = invalidations;
         _tags = new(_clock, caches.Tags);
         _contexts = new(caches.ContextEntries);
+        _requesters = new(caches.ContextEntries);
         _keepsContexts = caches.ContextEntries != 0;
         _iotlb = new(caches.IotlbSets, caches.IotlbWays);
         _nestedTlb = new(caches.NestedTlbSets, caches.NestedTlbWays);

@@ -5,7 +5,6 @@ using FastNest.Caches;
 using FastNest.Formats;
 using FastNest.Lanes;
 using FastNest.Memory;
-using FastNest.Requests;
 using FastNest.Walks;
 
 namespace FastNest.Engine;
@@ -23,6 +22,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     private readonly TagTable _tags;
     private readonly HostLanes<THost, TLanes> _host;
     private readonly GuestLanes<TGuest, THost, TLanes> _guest;
+    private readonly WarmLanes<TGuest, THost, TLanes> _warm;
     private readonly UsePolicy _policy = new();
     private readonly ulong[] _guestPages = new ulong[LaneCount.Stride];
     private readonly ulong[] _pages = new ulong[LaneCount.Stride];
@@ -35,19 +35,98 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         _tags = tags;
         _host = new(memory, caches.HostTables);
         _guest = new(memory, _host, caches.GuestTables);
+        _warm = new(caches);
     }
 
     public override void Serve(LaneRequests requests, AddressRange messages, Span<ulong> results, PlaceSet unserved)
     {
-        ref ulong first = ref MemoryMarshal.GetReference(results);
+        requests.Pad();
         bool keeps = _policy.IsWorthwhile();
-        int asked = Admit(requests, messages, keeps && _caches.Small.IsFilled, ref first, unserved);
+        int count = requests.Count;
+        ref ulong first = ref MemoryMarshal.GetReference(results);
+        ulong strayed = ServeKnown<ManyRequesters>(keeps, requests, ref requests.Iovas, count, messages, ref first);
+        if (strayed != 0)
+        {
+            KeepStrayed(requests, strayed);
+            ServeRest(keeps, count, requests, messages, ref first, unserved);
+        }
+    }
+
+    public override void Serve(
+        ReadOnlySpan<ulong> iovas, LaneRequests requests, AddressRange messages, Span<ulong> results, PlaceSet unserved)
+    {
+        bool keeps = _policy.IsWorthwhile();
+        ref ulong first = ref MemoryMarshal.GetReference(results);
+        ref ulong source = ref MemoryMarshal.GetReference(iovas);
+        if (iovas.Length % TLanes.Count != 0)
+        {
+            requests.Copy(iovas);
+            requests.Pad();
+            source = ref requests.Iovas;
+        }
+
+        ulong strayed = ServeKnown<OneRequester>(keeps, requests, ref source, iovas.Length, messages, ref first);
+        if (strayed != 0)
+        {
+            requests.Take(iovas);
+            KeepStrayed(requests, strayed);
+            ServeRest(keeps, iovas.Length, requests, messages, ref first, unserved);
+        }
+    }
+
+    /// <summary>
+    /// Serves groups of lanes that the IOTLB knows, or if it is not worth asking, those of which all tables are known.
+    /// </summary>
+    /// <returns>One bit for each group of lanes that is as it was.</returns>
+    private ulong ServeKnown<TRequesters>(
+        bool keeps, LaneRequests requests, ref ulong iovas, int count, AddressRange messages, ref ulong results)
+        where TRequesters : struct, IRequesters
+    {
+        LaneShape shape = requests.Shape;
+        bool nested = shape.Mode == ContextMode.Nested;
+        ulong strayed = ulong.MaxValue >> (63 - (count - 1) / TLanes.Count);
         if (keeps)
         {
-            Probe(_caches.Large, requests, ref first);
-            Probe(_caches.Huge, requests, ref first);
+            if (_caches.Filled is not { } cache)
+            {
+                return strayed;
+            }
+
+            strayed = IotlbLanes<TLanes>.Serve<TRequesters>(cache, requests, ref iovas, count, Reach(in shape), messages, ref results);
+            cache.Counters.Hits += Served(count, strayed);
+            if (strayed == 0)
+            {
+                _policy.Note(count, count);
+            }
+
+            return strayed;
+        }
+
+        if (!_caches.HostTables.IsFilled || (nested && (shape.HostLevels == 0 || !_caches.GuestTables.IsFilled)))
+        {
+            return strayed;
+        }
+
+        LaneStage guest = GuestStage(in shape);
+        LaneStage host = HostStage(in shape, isWritten: true);
+        strayed = _warm.Serve<TRequesters>(_memory.LargestRun, in guest, in host, requests, ref iovas, count, Reach(in shape), messages, ref results);
+        _caches.HostTables.Counters.Hits += Served(count, strayed);
+        _caches.GuestTables.Counters.Hits += nested ? Served(count, strayed) : 0;
+        return strayed;
+    }
+
+    /// <summary>Serves what it can of whatever there is.</summary>
+    private void ServeRest(
+        bool keeps, int batch, LaneRequests requests, AddressRange messages, ref ulong results, PlaceSet unserved)
+    {
+        int known = batch - requests.Count;
+        int asked = Admit(requests, messages, keeps && _caches.Small.IsFilled, ref results, unserved);
+        if (keeps)
+        {
+            Probe(_caches.Large, requests, ref results);
+            Probe(_caches.Huge, requests, ref results);
             _caches.Missed += requests.Count;
-            _policy.Note(asked, asked - requests.Count);
+            _policy.Note(known + asked, known + asked - requests.Count);
         }
 
         if (requests.Count == 0)
@@ -68,7 +147,41 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             _host.Locate(run, in stage, ref requests.Iovas, ref requests.Tags, ref requests.HostRoots, requests.Count, ref _pages[0]);
         }
 
-        Deliver(requests, keeps, ref first, unserved);
+        Deliver(requests, keeps, ref results, unserved);
+    }
+
+    /// <summary>How many bits of an address tables and keys look at.</summary>
+    private static int Reach(in LaneShape shape) => Math.Min(
+        DirectCache.AddressBits,
+        shape.Mode == ContextMode.Nested ? TGuest.IndexShift(shape.GuestLevels + 1) : THost.IndexShift(shape.HostLevels + 1));
+
+    /// <summary>How many requests stand in groups that have not strayed.</summary>
+    private static int Served(int count, ulong strayed)
+    {
+        int left = BitOperations.PopCount(strayed) * TLanes.Count;
+        return (strayed & LaneCount.Group<TLanes>(count - 1)) != 0 && count % TLanes.Count != 0
+            ? count - left + TLanes.Count - count % TLanes.Count
+            : count - left;
+    }
+
+    /// <summary>Groups of lanes that strayed move up.</summary>
+    private static void KeepStrayed(LaneRequests requests, ulong strayed)
+    {
+        int count = requests.Count;
+        int kept = 0;
+        for (; strayed != 0; strayed &= strayed - 1)
+        {
+            int i = LaneCount.First<TLanes>(strayed);
+            uint live = LaneCount.Live<TLanes>(i, count);
+            if (i != kept)
+            {
+                requests.Keep<TLanes>(i, live, kept);
+            }
+
+            kept += BitOperations.PopCount(live);
+        }
+
+        requests.Count = kept;
     }
 
     private static LaneStage HostStage(in LaneShape shape, bool isWritten)
@@ -93,9 +206,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     private int Admit(LaneRequests requests, AddressRange messages, bool probes, ref ulong results, PlaceSet unserved)
     {
         LaneShape shape = requests.Shape;
-        int reach = Math.Min(
-            DirectCache.AddressBits,
-            shape.Mode == ContextMode.Nested ? TGuest.IndexShift(shape.GuestLevels + 1) : THost.IndexShift(shape.HostLevels + 1));
+        int reach = Reach(in shape);
 
         // Sign-extended addresses are those that half the reach makes small.
         TLanes bias = TLanes.All(shape.SignExtended ? 1UL << (reach - 1) : 0);
@@ -206,30 +317,6 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         _host.Locate(run, in final, ref _guestPages[0], ref requests.HostTags, ref requests.HostRoots, count, ref _pages[0]);
     }
 
-    /// <summary>What both stages together grant: the rights of both, the smaller page.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private TLanes Combine(LaneRequests requests, int from, uint live, TLanes first, TLanes second)
-    {
-        TLanes shift = TLanes.All(ShiftField);
-        TLanes rights = first;
-        if (requests.Shape.ReadExecutes)
-        {
-            rights &= ~TLanes.All((ulong)Access.Execute);
-            rights |= (rights & TLanes.All((ulong)Access.Read)) << 2;
-        }
-
-        TLanes page = second & (rights | ~TLanes.All(PackedPage.RightsMask));
-        uint different = live & ~TLanes.Equal(first & shift, second & shift);
-        if (different != 0)
-        {
-            uint smaller = TLanes.Less(first & shift, second & shift);
-            page = (page & ~shift) | TLanes.Select(smaller, first & shift, second & shift);
-            NoteFractures(requests, different & ~smaller, from);
-        }
-
-        return page;
-    }
-
     /// <summary>An invalidation of a part of a page that is cached in pieces must find them all.</summary>
     private void NoteFractures(LaneRequests requests, uint fractured, int from)
     {
@@ -242,7 +329,8 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
 
     private void Deliver(LaneRequests requests, bool keeps, ref ulong results, PlaceSet unserved)
     {
-        bool nested = requests.Shape.Mode == ContextMode.Nested;
+        LaneShape shape = requests.Shape;
+        bool nested = shape.Mode == ContextMode.Nested;
         int count = requests.Count;
         for (int i = 0; i < count; i += TLanes.Count)
         {
@@ -250,7 +338,8 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             TLanes page = TLanes.Load(in _pages[0], i);
             if (nested)
             {
-                page = Combine(requests, i, live, TLanes.Load(in _guestPages[0], i), page);
+                page = LaneAnswers.Combine(shape.ReadExecutes, TLanes.Load(in _guestPages[0], i), page, out uint larger);
+                NoteFractures(requests, live & larger, i);
             }
 
             uint granted = Deliver(requests, i, live, page, TLanes.Load(in requests.Iovas, i), keeps, ref results);
@@ -309,19 +398,6 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             return;
         }
 
-        WriteSome(bits, address, answer, ref Unsafe.Add(ref places, from), ref results);
-    }
-
-    private static void WriteSome(uint bits, TLanes address, TLanes answer, ref ulong places, ref ulong results)
-    {
-        Span<ulong> pairs = stackalloc ulong[16];
-        TLanes.StorePairs(address, answer, ref pairs[0], 0);
-        for (; bits != 0; bits &= bits - 1)
-        {
-            int lane = BitOperations.TrailingZeroCount(bits);
-            ref ulong result = ref Unsafe.Add(ref results, (int)Unsafe.Add(ref places, lane) * 2);
-            result = pairs[lane * 2];
-            Unsafe.Add(ref result, 1) = pairs[lane * 2 + 1];
-        }
+        LaneAnswers.Write(bits, address, answer, ref Unsafe.Add(ref places, from), ref results);
     }
 }

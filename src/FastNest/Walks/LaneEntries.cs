@@ -10,7 +10,8 @@ namespace FastNest.Walks;
 /// <summary>What the walks of both stages do with entries.</summary>
 internal static class LaneEntries
 {
-    private const int LeafShift = 9;
+    /// <summary>How far addresses move down to become offsets of entries of level 1.</summary>
+    public const int LeafShift = 9;
 
     /// <summary>Reads entries that lead on and look as most do: what stands below them.</summary>
     /// <param name="run">The largest run of memory: tables elsewhere are not read here.</param>
@@ -76,40 +77,71 @@ internal static class LaneEntries
         where TFormat : struct, IPageTableFormat
         where TLanes : struct, ILanes<TLanes> => (entries & TLanes.All(TFormat.Address)) | (TFormat.Rights(entries) & tables);
 
+    /// <summary>Reads entries of level 1 for a group of lanes.</summary>
+    /// <param name="mask">What tells that an entry maps a page of 4 KiB.</param>
+    /// <param name="usual">What stands there then.</param>
+    /// <param name="pointers">Where the entries are, all within the largest run of memory.</param>
+    /// <param name="tables">The tables that they stand in.</param>
+    /// <param name="mapped">The lanes that found a page.</param>
+    /// <returns>Their pages: see <see cref="PackedPage"/>.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes ReadLeaves<TFormat, TLanes>(TLanes mask, TLanes usual, TLanes pointers, TLanes tables, out uint mapped)
+        where TFormat : struct, IPageTableFormat
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes entries = TLanes.Gather(pointers, LaneCount.All<TLanes>());
+        mapped = TLanes.Equal(entries & mask, usual);
+        return PageOf<TFormat, TLanes>(entries, tables);
+    }
+
     /// <summary>
-    /// Reads entries of level 1 for every lane that has a table, and takes the part of a large page for those that have one.
+    /// Reads entries of level 1 for the lanes of a group that have a table, and takes the part of a large page for those that
+    /// have one.
     /// </summary>
     /// <param name="run">The largest run of memory: tables elsewhere are not read here.</param>
     /// <param name="mask">What tells that an entry maps a page of 4 KiB.</param>
     /// <param name="usual">What stands there then.</param>
+    /// <param name="below">What stands below the addresses, if anything.</param>
+    /// <param name="addresses">What is translated.</param>
+    /// <param name="found">The lanes that found a page.</param>
+    /// <returns>Their pages.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes ReadLeaves<TFormat, TLanes>(
+        PhysicalRun run, TLanes mask, TLanes usual, TLanes below, TLanes addresses, out uint found)
+        where TFormat : struct, IPageTableFormat
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes isPage = TLanes.All(PackedPage.IsPage);
+        uint large = TLanes.Equal(below & isPage, isPage);
+        uint small = ~large & ~TLanes.Equal(below, TLanes.All(0));
+        TLanes entries = TLanes.Gather(run.Resolve(At(below, addresses, LeafShift), out uint inside), small & inside);
+        uint mapped = small & inside & TLanes.Equal(entries & mask, usual);
+        TLanes pages = PageOf<TFormat, TLanes>(entries, below);
+        found = mapped | large;
+        return large == 0 ? pages : TLanes.Select(mapped, pages, PartOf(below, addresses));
+    }
+
+    /// <summary>The same for many groups, each of which finds all its pages or is left as it was.</summary>
+    /// <param name="run">The largest run of memory.</param>
+    /// <param name="mask">What tells that an entry maps a page of 4 KiB.</param>
+    /// <param name="usual">What stands there then.</param>
     /// <param name="addresses">What is translated.</param>
     /// <param name="count">How many.</param>
-    /// <param name="pages">What stands below them; receives the pages: see <see cref="PackedPage"/>.</param>
-    /// <returns>One bit for each group of lanes that is as it was, as not all of them found a page.</returns>
+    /// <param name="pages">What stands below them; receives the pages.</param>
+    /// <returns>One bit for each group that is as it was.</returns>
     public static ulong ReadLeaves<TFormat, TLanes>(
         PhysicalRun run, TLanes mask, TLanes usual, ref ulong addresses, int count, ref ulong pages)
         where TFormat : struct, IPageTableFormat
         where TLanes : struct, ILanes<TLanes>
     {
         ulong strayed = 0;
-        TLanes isPage = TLanes.All(PackedPage.IsPage);
         for (int i = 0; i < count; i += TLanes.Count)
         {
-            uint live = LaneCount.Live<TLanes>(i, count);
-            TLanes below = TLanes.Load(in pages, i);
-            TLanes address = TLanes.Load(in addresses, i);
-            uint large = TLanes.Equal(below & isPage, isPage);
-            uint small = live & ~large & ~TLanes.Equal(below, TLanes.All(0));
-            TLanes entries = TLanes.Gather(run.Resolve(At(below, address, LeafShift), out uint inside), small & inside);
-            uint mapped = small & inside & TLanes.Equal(entries & mask, usual);
-            TLanes page = PageOf<TFormat, TLanes>(entries, below);
-            if (mapped == live)
+            TLanes page = ReadLeaves<TFormat, TLanes>(
+                run, mask, usual, TLanes.Load(in pages, i), TLanes.Load(in addresses, i), out uint found);
+            if ((LaneCount.Live<TLanes>(i, count) & ~found) == 0)
             {
                 TLanes.Store(page, ref pages, i);
-            }
-            else if (((mapped | large) & live) == live)
-            {
-                TLanes.Store(TLanes.Select(mapped, page, PartOf(below, address)), ref pages, i);
             }
             else
             {
