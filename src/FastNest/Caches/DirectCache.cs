@@ -164,10 +164,10 @@ internal sealed class DirectCache
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private TLanes Places<TLanes>(TLanes keys)
-        where TLanes : struct, ILanes<TLanes> => (keys + (keys >>> 38)) & TLanes.All(_mask);
+        where TLanes : struct, ILanes<TLanes> => (keys + (keys >>> 38) + (keys >>> 43)) & TLanes.All(_mask);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref ulong Pair(ulong key) => ref Unsafe.Add(
         ref MemoryMarshal.GetArrayDataReference(_pairs),
-        _first + (int)((key + (key >> 38)) & _mask) * 2);
+        _first + (int)((key + (key >> 38) + (key >> 43)) & _mask) * 2);
 }

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace FastNest.Engine;
 
 /// <summary>A port's direct-mapped cache of requesters met lately; owned by one thread.</summary>
@@ -18,9 +21,12 @@ internal sealed class LaneRequesters
     public bool IsOn { get; }
 
     /// <summary>The one place where a requester may stand.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ref LaneRequester Find(ulong who) =>
         // Devices of one bus stand side by side; no two of them meet.
-        ref _entries[((uint)who + ((uint)(who >> 32) * 0x85EB_CA6Bu >> 12)) & _mask];
+        ref Unsafe.Add(
+            ref MemoryMarshal.GetArrayDataReference(_entries),
+            ((uint)who + ((uint)(who >> 32) * 0x85EB_CA6Bu >> 12)) & _mask);
 
     public void Clear() => Array.Clear(_entries);
 }

@@ -45,11 +45,11 @@ internal sealed class LaneRequests
     /// <summary>What answers tell: see <see cref="LaneAnswers"/>.</summary>
     public ref ulong Answers => ref _columns[7 * Stride];
 
-    /// <summary>Adds one request.</summary>
+    /// <summary>Sets one request, below <see cref="Capacity"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Add(int place, ulong iova, in LaneRequester requester)
+    public void Set(int index, int place, ulong iova, in LaneRequester requester)
     {
-        ref ulong at = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_columns), Count++);
+        ref ulong at = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_columns), index);
         at = iova;
         Unsafe.Add(ref at, Stride) = (ulong)place;
         Unsafe.Add(ref at, 2 * Stride) = requester.Tag;

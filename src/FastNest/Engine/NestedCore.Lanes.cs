@@ -59,28 +59,44 @@ internal sealed partial class NestedCore<TGuest, THost>
 
         _lanes.Clear();
         ulong shape = 0;
-        ulong start = regime.MessageWindow.First;
-        ulong length = regime.MessageWindow.Length;
-        long known = 0;
         for (int i = 0; i < requests.Length; i++)
         {
-            ref readonly TranslationRequest request = ref requests[i];
-            ref LaneRequester requester = ref _requesters.Find(request.Requester);
-            if (requester.Who == request.Requester
-                && requester.CheckedAt == _clock.Now
-                && requester.Shape == shape
-                && (request.HasPasid || request.Iova - start >= length))
+            int known = StageKnown(requests, i, shape, regime.MessageWindow);
+            _contexts.Counters.Hits += known;
+            i += known;
+            if (i < requests.Length)
             {
-                _lanes.Add(i, request.Iova, in requester);
-                known++;
-            }
-            else
-            {
-                Stage(in request, i, regime, ref shape, waiting, unserved);
+                Stage(in requests[i], i, regime, ref shape, waiting, unserved);
             }
         }
+    }
 
-        _contexts.Counters.Hits += known;
+    /// <summary>Takes requests of one shape, up to one whose requester has not been met lately.</summary>
+    /// <returns>How many.</returns>
+    private int StageKnown(ReadOnlySpan<TranslationRequest> requests, int from, ulong shape, AddressRange messages)
+    {
+        ulong now = _clock.Now;
+        ulong start = messages.First;
+        ulong length = messages.Length;
+        LaneRequesters requesters = _requesters;
+        LaneRequests lanes = _lanes;
+        int taken = lanes.Count;
+        int i = from;
+        for (; i < requests.Length; i++, taken++)
+        {
+            ref readonly TranslationRequest request = ref requests[i];
+            ref LaneRequester requester = ref requesters.Find(request.Requester);
+            if (requester.Who != request.Requester || requester.CheckedAt != now || requester.Shape != shape
+                || (!request.HasPasid && request.Iova - start < length))
+            {
+                break;
+            }
+
+            lanes.Set(taken, i, request.Iova, in requester);
+        }
+
+        lanes.Count = taken;
+        return i - from;
     }
 
     private void StageWaiting(ReadOnlySpan<TranslationRequest> requests, TranslationRegime regime, PlaceSet waiting, PlaceSet unserved)
@@ -132,7 +148,7 @@ internal sealed partial class NestedCore<TGuest, THost>
 
         var requester = new LaneRequester(
             request.Requester, _clock.Now, shape, needs, lanes.Tag, lanes.HostTag, lanes.Root, lanes.HostRoot, lanes.Answers);
-        _lanes.Add(place, request.Iova, in requester);
+        _lanes.Set(_lanes.Count++, place, request.Iova, in requester);
         if (_requesters.IsOn)
         {
             _requesters.Find(requester.Who) = requester;

@@ -39,8 +39,8 @@ public sealed class LaneRequestsTests
         Take(requests, [0x1000, 0x2000], 1, in s_context);
         requests.Clear();
         LaneContext other = new() { Tag = 11, HostTag = 12, Root = 13, HostRoot = 14, Answers = 15 };
-        requests.Add(20, 0x6000, Requester(6, in s_context));
-        requests.Add(22, 0x7000, Requester(7, in other));
+        requests.Set(requests.Count++, 20, 0x6000, Requester(6, in s_context));
+        requests.Set(requests.Count++, 22, 0x7000, Requester(7, in other));
         requests.Keep<PortableLanes>(0, 0b10, 0);
         Assert.Equal((0x7000UL, 22UL), (requests.Iovas, requests.Places));
         requests.Count = 1;
@@ -62,7 +62,7 @@ public sealed class LaneRequestsTests
         else
         {
             requests.Clear();
-            requests.Add(7, 0x1000, Requester(1, in s_context));
+            requests.Set(requests.Count++, 7, 0x1000, Requester(1, in s_context));
         }
 
         Take(requests, [0x3000, 0x4000], 1, in s_context);
@@ -76,8 +76,8 @@ public sealed class LaneRequestsTests
         var requests = new LaneRequests();
         requests.Clear();
         LaneContext other = new() { Tag = 11, HostTag = 12, Root = 13, HostRoot = 14, Answers = 15 };
-        requests.Add(20, 0x6000, Requester(6, in s_context));
-        requests.Add(22, 0x7000, Requester(7, in other));
+        requests.Set(requests.Count++, 20, 0x6000, Requester(6, in s_context));
+        requests.Set(requests.Count++, 22, 0x7000, Requester(7, in other));
         requests.Pad();
         Assert.Equal(2, requests.Count);
         for (int i = 1; i < 8; i++)
