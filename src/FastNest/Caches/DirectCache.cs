@@ -22,18 +22,27 @@ internal sealed class DirectCache
     public const int AddressBits = 57;
 
     private const int MaximumDropsShift = 9;
+
+    /// <summary>Folding mixes in what is above the places of the largest cache of small pages that ports have by default.</summary>
+    private const int FoldShift = 12;
     private const int LineBytes = 64;
 
     private readonly ulong[] _pairs;
     private readonly int _first;
     private readonly ulong _mask;
+    private readonly DirectCache? _second;
+    private readonly bool _folds;
     private int _largestShift;
 
     /// <param name="entries">A power of two, or 0 for a cache that never holds anything.</param>
     /// <param name="granule">log2 of the bytes that an entry stands for, at least 12.</param>
-    public DirectCache(int entries, int granule)
+    /// <param name="second">Takes what has to give way here.</param>
+    /// <param name="folds">Whether granules that meet in one place of a cache that does not fold find places of their own.</param>
+    public DirectCache(int entries, int granule, DirectCache? second = null, bool folds = false)
     {
         Granule = granule;
+        _second = second is { IsOn: true } ? second : null;
+        _folds = folds;
         int places = Math.Max(entries, 1); // one that is never used keeps even a wrong access in bounds
         _mask = (ulong)places - 1;
         _pairs = GC.AllocateArray<ulong>((2 * places) + LineBytes / sizeof(ulong), pinned: true);
@@ -59,16 +68,24 @@ internal sealed class DirectCache
     /// <summary>The keys of addresses whose tags stand in their upper bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TLanes KeyOf<TLanes>(TLanes tags, TLanes addresses)
-        where TLanes : struct, ILanes<TLanes> => KeyOf(tags, addresses, Granule);
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes keys = KeyOf(tags, addresses, Granule);
+        return _folds ? keys ^ (keys >>> FoldShift) : keys;
+    }
 
-    /// <summary>The same, for a granule that is known where it is called.</summary>
+    /// <summary>The same, for a cache that does not fold and a granule that is known where it is called.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes KeyOf<TLanes>(TLanes tags, TLanes addresses, int granule)
         where TLanes : struct, ILanes<TLanes> => tags | ((addresses << (64 - AddressBits)) >>> (64 - AddressBits + granule));
 
     /// <summary>The key of one address.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ulong KeyOf(ulong tag, ulong address) => tag | ((address << (64 - AddressBits)) >> (64 - AddressBits + Granule));
+    public ulong KeyOf(ulong tag, ulong address)
+    {
+        ulong key = tag | ((address << (64 - AddressBits)) >> (64 - AddressBits + Granule));
+        return _folds ? Fold(key) : key;
+    }
 
     /// <summary>Finds what stands at the places of keys; the caller compares them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -84,12 +101,8 @@ internal sealed class DirectCache
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Fill(ulong key, ulong value, int shift)
     {
-        ref ulong pair = ref Pair(key);
-        Counters.Evictions += pair != 0 && pair != key ? 1 : 0;
         Counters.Fills++;
-        pair = key;
-        Unsafe.Add(ref pair, 1) = value;
-        _largestShift = Math.Max(_largestShift, shift);
+        Put(ref Pair(key), key, value, shift);
     }
 
     /// <summary>Keeps what stands below an address: see <see cref="PackedPage"/>.</summary>
@@ -105,20 +118,12 @@ internal sealed class DirectCache
         TLanes.Store(values, ref lanes[0], 8);
         TLanes.Store(Places(keys), ref lanes[0], 16);
         ref ulong pairs = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_pairs), _first);
-        int evicted = 0;
         Counters.Fills += BitOperations.PopCount(bits);
         for (; bits != 0; bits &= bits - 1)
         {
             int lane = BitOperations.TrailingZeroCount(bits);
-            ulong key = lanes[lane];
-            ref ulong pair = ref Unsafe.Add(ref pairs, (nint)(lanes[lane + 16] * 2));
-            evicted += pair != 0 && pair != key ? 1 : 0;
-            pair = key;
-            Unsafe.Add(ref pair, 1) = lanes[lane + 8];
+            Put(ref Unsafe.Add(ref pairs, (nint)(lanes[lane + 16] * 2)), lanes[lane], lanes[lane + 8], shift);
         }
-
-        Counters.Evictions += evicted;
-        _largestShift = Math.Max(_largestShift, shift);
     }
 
     /// <summary>Drops every entry of a page that overlaps a range.</summary>
@@ -160,6 +165,34 @@ internal sealed class DirectCache
         Array.Clear(_pairs);
         _largestShift = 0;
         Counters.Invalidations++;
+    }
+
+    private static ulong Fold(ulong key) => key ^ (key >> FoldShift);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Put(ref ulong pair, ulong key, ulong value, int shift)
+    {
+        if (pair != 0 && pair != key)
+        {
+            GiveWay(pair, Unsafe.Add(ref pair, 1));
+        }
+
+        pair = key;
+        Unsafe.Add(ref pair, 1) = value;
+        _largestShift = Math.Max(_largestShift, shift);
+    }
+
+    /// <summary>What gives way goes to the second cache, if there is one, and only what gives way there is lost.</summary>
+    private void GiveWay(ulong key, ulong value)
+    {
+        if (_second is null)
+        {
+            Counters.Evictions++;
+            return;
+        }
+
+        ulong folded = Fold(key);
+        _second.Put(ref _second.Pair(folded), folded, value, PackedPage.Shift(value));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -14,23 +14,28 @@ internal sealed class LaneCaches
     private const int LargeShift = 21;
     private const int HugeShift = 30;
     private const int LargeShare = 4;
+    private const int SecondShare = 4;
     private const int HugeEntries = 64;
 
     public LaneCaches(CacheOptions options)
     {
         int entries = options.IotlbSets == 0 ? 0 : (int)BitOperations.RoundUpToPowerOf2((uint)(options.IotlbSets * options.IotlbWays));
-        Small = new(entries, SmallShift);
+        Second = new(entries / SecondShare, SmallShift, folds: true);
+        Small = new(entries, SmallShift, Second);
         Large = new(entries == 0 ? 0 : Math.Max(1, entries / LargeShare), LargeShift);
         Huge = new(Math.Min(entries, HugeEntries), HugeShift);
         GuestTables = new(options.GuestTableEntries, LaneStage.GranuleShift);
         HostTables = new(options.HostTableEntries, LaneStage.GranuleShift);
     }
 
-    /// <summary>How many requests none of the three caches of finished translations knew.</summary>
+    /// <summary>How many requests none of the caches of finished translations knew.</summary>
     public long Missed;
 
     /// <summary>Pages below 2 MiB.</summary>
     public DirectCache Small { get; }
+
+    /// <summary>Pages below 2 MiB that gave way to others in the first cache of them.</summary>
+    public DirectCache Second { get; }
 
     /// <summary>Pages from 2 MiB on, below 1 GiB.</summary>
     public DirectCache Large { get; }
@@ -41,9 +46,9 @@ internal sealed class LaneCaches
     /// <summary>The one cache of finished translations that holds any; that of small pages if there are several.</summary>
     public DirectCache? Filled => Small.IsFilled ? Small : Large.IsFilled ? Large : Huge.IsFilled ? Huge : null;
 
-    /// <summary>What the three caches of finished translations have done.</summary>
+    /// <summary>What the caches of finished translations have done.</summary>
     public CacheStatistics IotlbStatistics =>
-        (CacheStatistics.Of(in Small.Counters) + CacheStatistics.Of(in Large.Counters) + CacheStatistics.Of(in Huge.Counters))
+        (CacheStatistics.Of(in Small.Counters) + CacheStatistics.Of(in Second.Counters) + CacheStatistics.Of(in Large.Counters) + CacheStatistics.Of(in Huge.Counters))
             with
         { Misses = Missed };
 
@@ -64,6 +69,7 @@ internal sealed class LaneCaches
     {
         ulong tagged = (ulong)tag << DirectCache.TagShift;
         return Small.TryInvalidate(tagged, address, rangeShift)
+            && Second.TryInvalidate(tagged, address, rangeShift)
             && Large.TryInvalidate(tagged, address, rangeShift)
             && Huge.TryInvalidate(tagged, address, rangeShift)
             && tables.TryInvalidate(tagged, address, rangeShift);
@@ -72,6 +78,7 @@ internal sealed class LaneCaches
     public void Clear()
     {
         Small.Clear();
+        Second.Clear();
         Large.Clear();
         Huge.Clear();
         GuestTables.Clear();

@@ -123,6 +123,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         int asked = Admit(requests, messages, keeps && _caches.Small.IsFilled, ref results, unserved);
         if (keeps)
         {
+            Probe(_caches.Second, requests, ref results);
             Probe(_caches.Large, requests, ref results);
             Probe(_caches.Huge, requests, ref results);
             _caches.Missed += requests.Count;

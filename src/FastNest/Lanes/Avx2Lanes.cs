@@ -21,6 +21,9 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
     public static Avx2Lanes operator |(Avx2Lanes left, Avx2Lanes right) => new(left._value | right._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes operator ^(Avx2Lanes left, Avx2Lanes right) => new(left._value ^ right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx2Lanes operator ~(Avx2Lanes value) => new(~value._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

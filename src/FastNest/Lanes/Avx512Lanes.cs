@@ -20,6 +20,9 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
     public static Avx512Lanes operator |(Avx512Lanes left, Avx512Lanes right) => new(left._value | right._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes operator ^(Avx512Lanes left, Avx512Lanes right) => new(left._value ^ right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx512Lanes operator ~(Avx512Lanes value) => new(~value._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -27,6 +27,10 @@ internal readonly unsafe struct GroupedLanes(ulong a, ulong b, ulong c, ulong d)
         new(left._a | right._a, left._b | right._b, left._c | right._c, left._d | right._d);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static GroupedLanes operator ^(GroupedLanes left, GroupedLanes right) =>
+        new(left._a ^ right._a, left._b ^ right._b, left._c ^ right._c, left._d ^ right._d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static GroupedLanes operator ~(GroupedLanes value) => new(~value._a, ~value._b, ~value._c, ~value._d);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -18,6 +18,8 @@ internal interface ILanes<TSelf>
 
     static abstract TSelf operator |(TSelf left, TSelf right);
 
+    static abstract TSelf operator ^(TSelf left, TSelf right);
+
     static abstract TSelf operator ~(TSelf value);
 
     static abstract TSelf operator +(TSelf left, TSelf right);

@@ -20,6 +20,9 @@ internal readonly unsafe struct PortableLanes(Vector256<ulong> value) : ILanes<P
     public static PortableLanes operator |(PortableLanes left, PortableLanes right) => new(left._value | right._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static PortableLanes operator ^(PortableLanes left, PortableLanes right) => new(left._value ^ right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static PortableLanes operator ~(PortableLanes value) => new(~value._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -156,6 +156,24 @@ public sealed class CacheStatisticsTests : IDisposable
         Assert.Equal(before.HostTables.Add(alone ? new(0, 1, 1, 0, 1) : new(4 * Pages, 1 + Pages, 1 + Pages, 0, 2)), after.HostTables);
     }
 
+    /// <summary>Pages of both ranges meet in the places of so small a cache; what gives way is found all the same.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void PagesThatMeetInOnePlaceAreMissedOnce(WalkStrategy strategy)
+    {
+        using TranslationPort port = _machine.Iommu.OpenPort(new() { IotlbSets = 8, IotlbWays = 4 }, strategy);
+        ulong[] iovas = [.. _iovas[..4], .. _iovas[..4].Select(static iova => iova + OtherRange)];
+        for (int round = 0; round < 60; round++)
+        {
+            port.Translate(new Requester(new(Device), 1), iovas, Access.Read, _results);
+            Assert.All(_results, static result => Assert.True(result.Succeeded));
+        }
+
+        CacheStatistics iotlb = port.Statistics.Iotlb;
+        Assert.Equal((iovas.Length, iovas.Length, 0L), (iotlb.Misses, iotlb.Fills, iotlb.Evictions));
+        Assert.True(iotlb.Hits > iovas.Length, "the IOTLB was asked again");
+    }
+
     private PortStatistics Ask(TranslationPort port, int offset = 0)
     {
         ulong[] iovas = [.. _iovas.Select(iova => iova + (ulong)offset)];

@@ -78,6 +78,7 @@ public sealed class LanesTests
             int shift = dice.Below(64);
             Same(a.Zip(b, (l, r) => l & r), x & y);
             Same(a.Zip(b, (l, r) => l | r), x | y);
+            Same(a.Zip(b, (l, r) => l ^ r), x ^ y);
             Same(a.Zip(b, (l, r) => l + r), x + y);
             Same(a.Zip(b, (l, r) => l - r), x - y);
             Same(a.Select(l => ~l), ~x);
