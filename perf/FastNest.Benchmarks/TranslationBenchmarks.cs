@@ -1,6 +1,4 @@
 using BenchmarkDotNet.Attributes;
-using BenchmarkDotNet.Columns;
-using BenchmarkDotNet.Configs;
 using FastNest.Cli.Bench;
 using FastNest.Engine;
 
@@ -8,7 +6,7 @@ namespace FastNest.Benchmarks;
 
 #pragma warning disable CA1063 // The harness derives from benchmark classes; there is nothing else to dispose of.
 /// <summary>
-/// Translations in batches of 256: every strategy, working set and pattern, with every cache and with none, on one port or on
+/// Translations in batches of 256: every strategy, working set, pattern and size of pages, with every cache and with none, on one port or on
 /// two threads with a port each. Choose with <c>--filter</c>: the whole matrix takes hours.
 /// </summary>
 [MemoryDiagnoser]
@@ -42,6 +40,10 @@ public class TranslationBenchmarks : IDisposable
     [Params(true, false)]
     public bool Nested { get; set; }
 
+    /// <summary>How large the pages are.</summary>
+    [Params(PageSizes.Small, PageSizes.Large, PageSizes.Mixed)]
+    public PageSizes Sizes { get; set; }
+
     /// <summary>How many threads translate, each with its port.</summary>
     [Params(1, 2)]
     public int Ports { get; set; }
@@ -49,7 +51,7 @@ public class TranslationBenchmarks : IDisposable
     [GlobalSetup]
     public void Setup()
     {
-        _machine = new(Pages, devices: 1, Nested);
+        _machine = new(Pages, devices: 1, Nested, Sizes);
         var workload = new Workload(_machine, Pattern, Requests);
         _ports =
         [
@@ -88,10 +90,5 @@ public class TranslationBenchmarks : IDisposable
 
         _machine?.Dispose();
         GC.SuppressFinalize(this);
-    }
-
-    private sealed class Throughput : ManualConfig
-    {
-        public Throughput() => AddColumn(StatisticColumn.OperationsPerSecond);
     }
 }

@@ -24,16 +24,22 @@ internal sealed class BenchMachine : IDisposable
     private const ulong GuestPages = 1UL << 34;
     private const ulong HostEntryBits = 3UL << 61 | 1;
     private const ulong GuestEntryBits = 0x67;
+    private const ulong GuestLargeBit = 1 << 7;
     private const ulong AddressMask = 0xF_FFFF_FFFF_F000;
 
+    private const int RunPages = 512;
+
+    private readonly PageSizes _sizes;
     private readonly NativeBlock _owner;
     private readonly Stack<ulong> _freeTables = new();
 
     /// <param name="pages">Pages of 4 KiB of all devices together.</param>
     /// <param name="devices">How many devices share them, each with its domain and its PASID.</param>
     /// <param name="isNested">Whether there are guest tables.</param>
-    public BenchMachine(int pages, int devices, bool isNested)
+    /// <param name="sizes">How large pages are; other than small only for shares of whole 2 MiB.</param>
+    public BenchMachine(int pages, int devices, bool isNested, PageSizes sizes = PageSizes.Small)
     {
+        _sizes = sizes;
         Pages = pages;
         Devices = devices;
         IsNested = isNested;
@@ -115,27 +121,65 @@ internal sealed class BenchMachine : IDisposable
             GuestRoot = device == 0 ? guestRoot : GuestRoot;
         }
 
-        for (ulong page = 0; page < (ulong)PagesPerDevice; page++)
+        for (int page = 0; page < PagesPerDevice; page++)
         {
-            ulong number = (ulong)device * (ulong)PagesPerDevice + page;
-            if (IsNested)
-            {
-                // Guest pages are not in the order of addresses, as they are not in a guest that has run for a while.
-                ulong shuffled = (ulong)device * (ulong)PagesPerDevice + (page * 0x9E3B & (ulong)(PagesPerDevice - 1));
-                ulong guestPage = GuestPages + (shuffled << 12);
-                Map(guestRoot, Base + (page << 12), guestPage | GuestEntryBits, inGuest: true);
-                MapHost(guestPage, (1UL << 40) + (number << 12));
-            }
-            else
-            {
-                MapHost(Base + (number << 12), (1UL << 40) + (number << 12));
-            }
+            Connect(device, page, guestRoot);
         }
 
         ulong entry = DeviceTable + ((ulong)device + 8) * 32;
         Memory.Store64(entry + 8, (ulong)device + 1 | (gcr3 >> 15 & 0xFFFF) << 16 | gcr3 >> 31 << 43);
         Memory.Store64(
             entry, HostRoot | 3UL << 61 | (gcr3 >> 12 & 7) << 58 | (IsNested ? 1UL << 55 : 0) | (ulong)Levels << 9 | 3);
+    }
+
+    private void Connect(int device, int page, ulong guestRoot)
+    {
+        int first = device * PagesPerDevice;
+        ulong address = Base + ((ulong)page << 12);
+        ulong output = (1UL << 40) + ((ulong)(first + page) << 12);
+        if (!IsNested)
+        {
+            MapRun(page, IsLarge(page, 1), Base + ((ulong)(first + page) << 12), output, HostRoot, inGuest: false);
+            return;
+        }
+
+        ulong guestPage = GuestPages + ((ulong)(first + Shuffled(page)) << 12);
+        MapRun(page, IsLarge(page, 1), address, guestPage, guestRoot, inGuest: true);
+        MapRun(page, IsLarge(page, 2), guestPage, output, HostRoot, inGuest: false);
+    }
+
+    /// <summary>Guest pages are not in the order of addresses, as they are not in a guest that has run for a while.</summary>
+    private int Shuffled(int page)
+    {
+        const uint factor = 0x9E3B;
+        if (_sizes == PageSizes.Small)
+        {
+            return (int)((uint)page * factor & (uint)(PagesPerDevice - 1));
+        }
+
+        uint run = (uint)(page / RunPages) * factor & (uint)((PagesPerDevice / RunPages) - 1);
+        return (int)run * RunPages + page % RunPages;
+    }
+
+    private bool IsLarge(int page, int bit) => _sizes switch
+    {
+        PageSizes.Small => false,
+        PageSizes.Large => true,
+        _ => (page / RunPages & bit) != 0,
+    };
+
+    /// <summary>Maps a page, or at the first page of a run that is large all of it.</summary>
+    private void MapRun(int page, bool isLarge, ulong address, ulong output, ulong root, bool inGuest)
+    {
+        ulong bits = inGuest ? GuestEntryBits | (isLarge ? GuestLargeBit : 0) : HostEntryBits;
+        if (!isLarge)
+        {
+            Map(root, address, output | bits, inGuest, leafLevel: 1);
+        }
+        else if (page % RunPages == 0)
+        {
+            Map(root, address, output | bits, inGuest, leafLevel: 2);
+        }
     }
 
     private void Shuffle(ulong length)
@@ -150,11 +194,11 @@ internal sealed class BenchMachine : IDisposable
 
     private ulong Take() => _freeTables.Pop();
 
-    private void MapHost(ulong address, ulong page) => Map(HostRoot, address, page | HostEntryBits, inGuest: false);
+    private void MapHost(ulong address, ulong page) => Map(HostRoot, address, page | HostEntryBits, inGuest: false, leafLevel: 1);
 
-    private void Map(ulong table, ulong address, ulong leaf, bool inGuest)
+    private void Map(ulong table, ulong address, ulong leaf, bool inGuest, int leafLevel)
     {
-        for (int level = Levels; level > 1; level--)
+        for (int level = Levels; level > leafLevel; level--)
         {
             ulong at = table + Index(address, level);
             Memory.Load64(at, out ulong entry);
@@ -172,7 +216,7 @@ internal sealed class BenchMachine : IDisposable
             table = entry & AddressMask;
         }
 
-        Memory.Store64(table + Index(address, 1), leaf);
+        Memory.Store64(table + Index(address, leafLevel), leaf);
     }
 
     private static ulong Index(ulong address, int level) => (address >> (3 + 9 * level) & 511) * 8;

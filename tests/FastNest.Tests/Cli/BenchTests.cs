@@ -3,6 +3,7 @@ using System.Xml.Linq;
 using FastNest.Cli.Bench;
 using FastNest.Cli.Charts;
 using FastNest.Cli.Output;
+using FastNest.Engine;
 using Xunit;
 
 namespace FastNest.Tests.Cli;
@@ -100,5 +101,29 @@ public sealed class BenchTests : IDisposable
         Assert.All(numbers, static number => Assert.InRange(number, 0, 860));
         Assert.True(numbers[1] > numbers[5], "more is higher up");
         Assert.Superset(new HashSet<string> { "one", "two", "1024", "4096" }, chart.Descendants(svg + "text").Select(static text => text.Value).ToHashSet());
+    }
+
+    [Theory]
+    [InlineData(PageSizes.Small, false)]
+    [InlineData(PageSizes.Small, true)]
+    [InlineData(PageSizes.Large, false)]
+    [InlineData(PageSizes.Large, true)]
+    [InlineData(PageSizes.Mixed, false)]
+    [InlineData(PageSizes.Mixed, true)]
+    public void MachinesOfAnyPageSizesTranslate(PageSizes sizes, bool isNested)
+    {
+        using var machine = new BenchMachine(1 << 13, isNested ? 2 : 1, isNested, sizes);
+        foreach (string pattern in Workload.Patterns)
+        {
+            var workload = new Workload(machine, pattern, 1 << 12);
+            foreach (WalkStrategy strategy in new[] { WalkStrategy.Scalar, WalkStrategy.Auto })
+            {
+                using var port = new EngineContender("port", workload, new(), strategy);
+                port.Run();
+                Assert.True(port.IsRight(), $"{sizes}, {pattern}, {strategy}");
+                port.Run();
+                Assert.True(port.IsRight(), $"{sizes}, {pattern}, {strategy}, known");
+            }
+        }
     }
 }
