@@ -73,6 +73,44 @@ public sealed class NestedBatchTests : IDisposable
     [MemberData(nameof(Strategies))]
     public void APageOfTwoMebibytesGoesWithAnyPartOfIt(WalkStrategy strategy) => CheckLarge(strategy, 2, 21);
 
+    /// <summary>What stands in a large page of either stage is data, even if each word looks like an entry of a table of small ones.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void WhatStandsInALargePageIsNoTable(WalkStrategy strategy)
+    {
+        const ulong large = 0xA0_0000;
+        const ulong elsewhere = 0x30_0000;
+        ulong host = Map();
+        _machine.SetEntry(host, 3, elsewhere, 1, Bits.Pte(elsewhere));
+        _machine.SetEntry(host, 3, large, 2, Bits.Pte(large));
+        _machine.Poke(Top + 0x3000, 0x67 | elsewhere); // so that the table that maps it is known
+        for (ulong page = 1; page < 16; page++)
+        {
+            _machine.Poke(Top + 0x3000 + page * 8, 0x67 | (large + (page << 12)));
+        }
+
+        ulong[] small = [0, .. Enumerable.Range(1, 15).Select(static i => (ulong)i << 12)];
+        CheckData(strategy, small, [elsewhere, .. small[1..].Select(static iova => iova + large)], large, Bits.Pte(elsewhere));
+
+        _machine.Poke(Top + 0x2000 + 8, 0x67 | 0x80 | large);
+        ulong[] big = [0, .. Enumerable.Range(1, 15).Select(static i => 0x20_0000 + ((ulong)i << 12))];
+        CheckData(strategy, big, [elsewhere, .. big[1..].Select(static iova => iova - 0x20_0000 + large)], large, elsewhere | 0x67);
+    }
+
+    private void CheckData(WalkStrategy strategy, ulong[] iovas, ulong[] expected, ulong page, ulong deceit)
+    {
+        for (ulong at = 0; at < 0x1000; at += 8)
+        {
+            _machine.Poke(page + at, deceit);
+        }
+
+        using TranslationPort port = _machine.Iommu.OpenPort(new() { IotlbSets = 0 }, strategy);
+        for (int round = 0; round < 5; round++)
+        {
+            Assert.Equal(expected, Ask(port, Access.Read, iovas).Select(static result => result.Address));
+        }
+    }
+
     /// <summary>When tags run out in the middle of a batch, those taken before may not be used any more.</summary>
     [Theory]
     [MemberData(nameof(Strategies))]
