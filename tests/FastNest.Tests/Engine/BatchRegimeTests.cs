@@ -78,6 +78,60 @@ public sealed class BatchRegimeTests : IDisposable
         }
     }
 
+    /// <summary>Nor are they when a page that reaches over the window is known.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void APageThatIsKnownDoesNotCoverTheInterruptWindow(WalkStrategy strategy)
+    {
+        _machine.Start();
+        _machine.SetEntry(_root, 4, 0xC000_0000, 3, Bits.Pte(0x1_0000_0000));
+        _machine.SetDte(Device, Bits.DteLow(_root, 4), 5);
+        using TranslationPort port = _machine.Iommu.OpenPort(null, strategy);
+        var requester = new Requester(new(Device));
+        ulong[] memory = [.. Enumerable.Range(0, 16).Select(static i => 0xC000_0000 + ((ulong)i << 21))];
+        var results = new TranslationResult[memory.Length];
+        for (int round = 0; round < 2 * 16; round++)
+        {
+            port.Translate(requester, memory, Access.Read, results);
+            Assert.All(results, static result => Assert.True(result.Succeeded));
+        }
+
+        ulong[] messages = [.. Enumerable.Repeat(0xFEE0_1000UL, memory.Length)];
+        for (int round = 0; round < 2 * 16; round++)
+        {
+            port.Translate(requester, messages, Access.Read, results);
+            Assert.All(results, static result => Assert.Equal(FaultReason.MessageWindowRead, result.Reason));
+        }
+    }
+
+    /// <summary>What is known of requesters does not outlive the settings that it was judged by.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void TheExclusionRangeHoldsFromWhenItIsSet(WalkStrategy strategy)
+    {
+        _machine.Start();
+        _machine.Map(_root, 2, 0x3000, 0x10_0000);
+        _machine.SetDte(Device, Bits.DteLow(_root, 2), 5 | Bits.EX);
+        _machine.SetDte(Other, Bits.DteLow(_root, 2), 5);
+        using TranslationPort port = _machine.Iommu.OpenPort(null, strategy);
+        TranslationRequest[] requests =
+            [.. Enumerable.Range(0, 20).Select(i => new TranslationRequest(new(i % 2 == 0 ? Other : Device), 0x3008, Access.Read))];
+        var results = new TranslationResult[requests.Length];
+        foreach (ulong expected in new ulong[] { 0x10_0008, 0x3008, 0x10_0008 })
+        {
+            _machine.Write(0x28, 0x3000);
+            _machine.Write(0x20, 0x3000UL | (expected == 0x3008 ? 1UL : 0));
+            for (int round = 0; round < 3; round++)
+            {
+                port.Translate(requests, results);
+                for (int i = 0; i < requests.Length; i++)
+                {
+                    Assert.Equal(requests[i].Device.Value == Other ? 0x10_0008 : expected, results[i].Address);
+                }
+            }
+        }
+    }
+
     /// <summary>Devices that share tables but not the will to mark them.</summary>
     [Theory]
     [MemberData(nameof(Strategies))]

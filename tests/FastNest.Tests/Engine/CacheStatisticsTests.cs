@@ -156,6 +156,23 @@ public sealed class CacheStatisticsTests : IDisposable
         Assert.Equal(before.HostTables.Add(alone ? new(0, 1, 1, 0, 1) : new(4 * Pages, 1 + Pages, 1 + Pages, 0, 2)), after.HostTables);
     }
 
+    /// <summary>However a batch came to know its requesters, each request asks for its context once.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void EveryRequestOfAMixedBatchAsksForItsContext(WalkStrategy strategy)
+    {
+        const int batches = 5;
+        using TranslationPort port = _machine.Iommu.OpenPort(null, strategy);
+        TranslationRequest[] requests = [.. _iovas.Select(static iova => new TranslationRequest(new(Device), 1, iova, Access.Read))];
+        for (int batch = 0; batch < batches; batch++)
+        {
+            port.Translate(requests, _results);
+        }
+
+        CacheStatistics contexts = port.Statistics.Contexts;
+        Assert.Equal((batches * Pages, 1L), (contexts.Hits + contexts.Misses, contexts.Misses));
+    }
+
     /// <summary>Pages of both ranges meet in the places of so small a cache; what gives way is found all the same.</summary>
     [Theory]
     [MemberData(nameof(Strategies))]
