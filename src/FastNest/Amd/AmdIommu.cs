@@ -8,6 +8,7 @@ using FastNest.Engine;
 using FastNest.Formats;
 using FastNest.Memory;
 using FastNest.Requests;
+using FastNest.Rings;
 
 namespace FastNest.Amd;
 
@@ -48,12 +49,16 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
         Features = options.Features;
         _registers = new(Features);
         _interrupts = new(options.Interrupt);
-        _eventRing = new(LogRegisters.Event, memory, _registers, _interrupts);
-        _pprRing = new(LogRegisters.Ppr, memory, _registers, _interrupts);
+        var rings = new PhysicalRings(memory);
+        _eventRing = new(LogRegisters.Event, rings, _registers, _interrupts);
+        _pprRing = new(LogRegisters.Ppr, rings, _registers, _interrupts);
         _events = new(_eventRing, _registers, Features);
         _mail = new(options.PageResponse);
         _pprs = new(_pprRing, _registers, _mail);
-        _commands = new(memory, _registers, options, _events, _invalidations, _faults, _interrupts, _mail);
+        var effects = new CommandEffects(_invalidations, _mail, options.InvalidateDeviceTlb);
+        bool boundsStores = Features.Has(ExtendedFeature.SNPSup);
+        _commands = new(
+            new(rings, memory.Sections, _registers, new(Features), _events, _interrupts, boundsStores), effects, _events, _faults);
         _contexts = new(memory, _registers, Features);
         _regime = MakeRegime();
     }
@@ -209,10 +214,10 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
                 UpdateRunBits();
                 break;
             case RegisterEffect.CommandBase:
-                _commands.Restart();
+                _commands.Ring.Restart();
                 break;
             case RegisterEffect.CommandPointer:
-                _commands.ReducePointers();
+                _commands.Ring.ReducePointers();
                 _commands.Run();
                 break;
             case RegisterEffect.EventBase:
@@ -232,7 +237,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
 
     private void UpdateRunBits()
     {
-        _commands.Update();
+        _commands.Ring.Update();
         _eventRing.Update();
         _pprRing.Update();
     }

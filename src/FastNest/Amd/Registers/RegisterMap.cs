@@ -105,10 +105,32 @@ internal static class RegisterMap
             SecondFeature: ExtendedFeature.DualPprLogSup),
     ];
 
+    private static readonly byte[] SlotOfWord = NumberSlots();
+
     private static readonly Dictionary<int, Register> ByOffset = All.ToDictionary(register => register.Offset);
 
     /// <summary>Where the base of a device table segment stands.</summary>
     public static int SegmentOffset(int segment) => segment == 0 ? 0 : 0x00F8 + segment * 8;
+
+    /// <summary>The 64-bit words that hold registers, and slot 0 for everything that is reserved.</summary>
+    public static int Slots { get; private set; }
+
+    /// <summary>Where the word at an offset below <see cref="Aperture"/> is kept.</summary>
+    public static int Slot(int offset) => SlotOfWord[offset / sizeof(ulong)];
+
+    private static byte[] NumberSlots()
+    {
+        var slots = new byte[Aperture / sizeof(ulong)];
+        byte last = 0;
+        foreach (Register register in All)
+        {
+            ref byte slot = ref slots[register.Offset / sizeof(ulong)];
+            slot = slot == 0 ? ++last : slot;
+        }
+
+        Slots = last + 1;
+        return slots;
+    }
 
     private static Register[] MarcAperture(int index)
     {
