@@ -1,4 +1,5 @@
 using FastNest.Amd.Events;
+using FastNest.Amd.Viommu;
 using FastNest.Requests;
 using FastNest.Rings;
 
@@ -6,7 +7,7 @@ namespace FastNest.Amd.Commands;
 
 /// <summary>Executes the host's commands, one after the other. Serialised by the owner of the registers.</summary>
 internal sealed class CommandProcessor(
-    CommandRing<PhysicalRings> ring, CommandEffects effects, EventLog events, DeviceFaultLatch faults)
+    CommandRing<PhysicalRings> ring, CommandEffects effects, EventLog events, DeviceFaultLatch faults, ViommuHardware? viommu)
 {
     /// <summary>Commands executed since the start, legal ones only.</summary>
     public long Executed { get; private set; }
@@ -50,6 +51,12 @@ internal sealed class CommandProcessor(
                 break;
             case Opcode.CompletePprRequest:
                 effects.CompletePageRequest(in command, Device(in command));
+                break;
+            case Opcode.InsertGuestEvent:
+                viommu!.InsertEvent(in command);
+                break;
+            case Opcode.ResetVmmio:
+                viommu!.Reset(in command);
                 break;
             default:
                 // Nothing is cached of interrupt tables, and a prefetch is a hint.

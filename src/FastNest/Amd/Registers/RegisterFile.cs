@@ -54,32 +54,29 @@ internal sealed class RegisterFile
     /// <summary>What software reads: 0 for a reserved offset or an access that is not 1, 2, 4 or 8 aligned bytes (reading 53).</summary>
     public ulong Read(ulong offset, int size)
     {
-        if (!IsAccess(offset, size))
+        if (!RegisterLanes.IsAccess(offset, size, RegisterMap.Aperture))
         {
             return 0;
         }
 
-        ulong value = Volatile.Read(ref _values[RegisterMap.Slot((int)offset)]) >> (int)(offset % sizeof(ulong) * 8);
-        return size == sizeof(ulong) ? value : value & ((1UL << (size * 8)) - 1);
+        return RegisterLanes.Extract(Volatile.Read(ref _values[RegisterMap.Slot((int)offset)]), offset, size);
     }
 
     /// <summary>Takes a write of software; bits that it may not change stay.</summary>
     /// <returns>The register written, null if the write had no effect.</returns>
     public Register? Write(ulong offset, int size, ulong value)
     {
-        if (!IsAccess(offset, size)
+        if (!RegisterLanes.IsAccess(offset, size, RegisterMap.Aperture)
             || RegisterMap.At((int)offset) is not { } register
             || (register.LockedBy is { } run && IsSet(RegisterMap.Status, run)))
         {
             return null;
         }
 
-        int shift = (int)(offset % sizeof(ulong)) * 8;
-        ulong lanes = size == sizeof(ulong) ? ulong.MaxValue : ((1UL << (size * 8)) - 1) << shift;
-        value = (value << shift) & lanes;
+        value = RegisterLanes.Place(value, offset, size);
         int index = RegisterMap.Slot((int)offset);
         ref ulong slot = ref _values[index];
-        ulong writable = _rules.Writable[index] & lanes;
+        ulong writable = _rules.Writable[index] & RegisterLanes.Mask(offset, size);
         if (writable != 0)
         {
             // Hardware changes no bit that software may write, so nothing is lost between the read and the write.
@@ -104,9 +101,6 @@ internal sealed class RegisterFile
 
         this[register] = register == RegisterMap.Control ? _rules.WithLegalSegments(value) : value;
     }
-
-    private static bool IsAccess(ulong offset, int size) =>
-        size is 1 or 2 or 4 or 8 && offset < RegisterMap.Aperture && offset % (ulong)size == 0;
 
     private ref ulong Slot(Register register) => ref _values[RegisterMap.Slot(register.Offset)];
 }
