@@ -5,7 +5,7 @@ namespace FastNest.Amd.Viommu;
 
 /// <summary>
 /// Tells the host, in its own event log, what could not be done for a guest. Of each guest and source the first is told until
-/// the host writes to the guest's VF control registers, so that no guest can fill the host's log (reading 99). Any thread.
+/// the host maps something for the guest, so that no guest can fill the host's log (reading 99). Any thread.
 /// </summary>
 internal sealed class HostErrors(EventLog log)
 {

@@ -68,7 +68,7 @@ internal sealed class VirtualIommu : IInterruptLine
         return device.Value != 0;
     }
 
-    /// <summary>Marks an error source; true for the first of its errors since the host last wrote to the VF control registers.</summary>
+    /// <summary>Marks an error source; true for the first of its errors since the host last mapped something for the guest.</summary>
     public bool IsFirstError(byte source) => (Interlocked.Or(ref _errors, 1 << source) & 1 << source) == 0;
 
     public void Raise(IommuInterrupt interrupt)
@@ -157,7 +157,12 @@ internal sealed class VirtualIommu : IInterruptLine
     /// <param name="value">All 64 bits.</param>
     public void WriteControl(int offset, ulong value)
     {
-        Volatile.Write(ref _errors, 0);
+        if (offset <= VfControlLayout.Misc)
+        {
+            // The others follow the guest's own registers: a guest must not let itself be told of anew (reading 99).
+            Volatile.Write(ref _errors, 0);
+        }
+
         switch (offset)
         {
             case VfControlLayout.DeviceMap:
