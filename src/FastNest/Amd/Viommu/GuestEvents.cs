@@ -16,7 +16,7 @@ internal sealed class GuestEvents(GuestDirectory guests, ViommuParts parts)
     /// <returns>Whether the guest was told, and the host must not be.</returns>
     public bool TryTake(ref IommuEvent entry, ulong note)
     {
-        if (note == 0 || !parts.ServesGuests)
+        if (note == 0 || !parts.ServesGuests || entry.Code == EventCode.IllegalDevTableEntry)
         {
             return false;
         }

@@ -26,8 +26,10 @@ internal sealed class VfWindow(GuestDirectory guests, GuestScheduler scheduler, 
         lock (mmio)
         {
             VirtualIommu guest = guests.Open((ushort)(offset >> PageShift));
-            guest.WriteVf(offset & PageMask, size, value);
-            scheduler.Ring(guest);
+            if (guest.WriteVf(offset & PageMask, size, value))
+            {
+                scheduler.Ring(guest);
+            }
         }
 
         deliveries.Deliver();

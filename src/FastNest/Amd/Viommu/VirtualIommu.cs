@@ -114,9 +114,11 @@ internal sealed class VirtualIommu : IInterruptLine
     public ulong ReadVf(ulong offset, int size) => _registers.Read(VfPage + offset, size);
 
     /// <summary>Writes the VF page, as the guest does.</summary>
-    public void WriteVf(ulong offset, int size, ulong value)
+    /// <returns>Whether that rings the bell of its command ring.</returns>
+    public bool WriteVf(ulong offset, int size, ulong value)
     {
-        switch (_registers.Write(VfPage + offset, size, value)?.Effect)
+        RegisterEffect? effect = _registers.Write(VfPage + offset, size, value)?.Effect;
+        switch (effect)
         {
             case RegisterEffect.CommandPointer:
                 _ring.ReducePointers();
@@ -132,6 +134,8 @@ internal sealed class VirtualIommu : IInterruptLine
                 _pprRing.Update();
                 break;
         }
+
+        return effect == RegisterEffect.CommandPointer;
     }
 
     /// <summary>Reads a VF control register.</summary>
