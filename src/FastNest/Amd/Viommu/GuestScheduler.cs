@@ -8,8 +8,8 @@ internal sealed class GuestScheduler(ViommuParts parts, int turn)
 {
     private readonly Queue<VirtualIommu> _ready = new();
 
-    /// <summary>How many guests wait for a turn.</summary>
-    public int Waiting => _ready.Count;
+    /// <summary>How many guests could have a turn now.</summary>
+    public int Ready => parts.RunsCommands ? _ready.Count : 0;
 
     /// <summary>Guests' commands executed since the start.</summary>
     public long Executed { get; private set; }

@@ -60,10 +60,10 @@ public sealed class ViommuHardware
     /// after writes to <see cref="VfMmio"/>: a guest whose commands took more than a turn goes on only here. A guest without
     /// commands costs nothing. While the host's Control does not let guests' commands run, they go on waiting.
     /// </summary>
-    /// <returns>Whether some guest has commands left.</returns>
+    /// <returns>Whether some guest has commands left that may run now: another call would go on with them.</returns>
     public bool RunGuests()
     {
-        for (int turns = Waiting(); turns > 0; turns--)
+        for (int turns = Ready(); turns > 0; turns--)
         {
             lock (_mmio)
             {
@@ -73,7 +73,7 @@ public sealed class ViommuHardware
             _deliveries.Deliver();
         }
 
-        return Waiting() != 0;
+        return Ready() != 0;
     }
 
     /// <summary>
@@ -106,17 +106,17 @@ public sealed class ViommuHardware
     /// <summary>The host's Control register was written: guests whose commands had to wait have a turn.</summary>
     internal void ControlWritten()
     {
-        for (int turns = _scheduler.Waiting; turns > 0; turns--)
+        for (int turns = _scheduler.Ready; turns > 0; turns--)
         {
             _scheduler.RunNext();
         }
     }
 
-    private int Waiting()
+    private int Ready()
     {
         lock (_mmio)
         {
-            return _scheduler.Waiting;
+            return _scheduler.Ready;
         }
     }
 }

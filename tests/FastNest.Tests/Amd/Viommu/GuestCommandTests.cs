@@ -234,7 +234,8 @@ public sealed class GuestCommandTests
         machine.Write(Mmio.Control, GuestMachine.On & ~bit);
         guest.Send(Bits.StoreWait(TestGuest.Semaphore, 1));
         Assert.Equal((0UL, 0UL, Mmio.CmdBufRun), (guest.Read(0), guest.Peek(TestGuest.Semaphore), guest.Status & Mmio.CmdBufRun));
-        Assert.True(machine.Viommu.RunGuests());
+        Assert.False(machine.Viommu.RunGuests());
+        Assert.Equal(0UL, guest.Read(0));
         machine.Write(Mmio.Control, GuestMachine.On);
         Assert.Equal((16UL, 1UL), (guest.Read(0), guest.Peek(TestGuest.Semaphore)));
         Assert.False(machine.Viommu.RunGuests());
