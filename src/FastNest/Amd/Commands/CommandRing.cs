@@ -61,12 +61,12 @@ internal sealed class CommandRing<TMemory>(
     {
         command = default;
         address = 0;
-        if (!HasWork)
+        ulong head = _ring.Reduce(registers[RegisterMap.CommandHead]);
+        if (!registers.IsSet(RegisterMap.Status, StatusRegister.CmdBufRun) || head == _ring.Reduce(registers[RegisterMap.CommandTail]))
         {
             return false;
         }
 
-        ulong head = _ring.Reduce(registers[RegisterMap.CommandHead]);
         address = _ring.Base + head;
         if (!memory.TryLoadEntry(in _ring, head, out ulong word0, out ulong word1))
         {
