@@ -1,5 +1,6 @@
 using FastNest.Reference.Registers;
 using FastNest.Reference.Rings;
+using FastNest.Reference.Viommu;
 using FastNest.Reference.Walks;
 using FastNest.Requests;
 
@@ -22,6 +23,7 @@ public sealed class ReferenceIommu
     private readonly PageService _pages;
     private readonly CommandRing _commands;
     private readonly RegisterFront _front;
+    private readonly GuestService? _guests;
 
     /// <summary>Makes an IOMMU in its reset state.</summary>
     /// <param name="memory">System memory.</param>
@@ -29,12 +31,16 @@ public sealed class ReferenceIommu
     /// <param name="extendedFeatures2">The EFR2 register 01A0h.</param>
     /// <param name="irtCacheDisSticks">Whether Control.IRTCacheDis (59) can be set.</param>
     /// <param name="gstBufferTrpModeSticks">Whether Control.GstBufferTRPMode (60) can be set.</param>
+    /// <param name="device">The IOMMU's own device.</param>
+    /// <param name="turn">How many commands a guest has executed in one turn.</param>
     public ReferenceIommu(
         IReferenceMemory memory,
         ulong extendedFeatures,
         ulong extendedFeatures2,
         bool irtCacheDisSticks = false,
-        bool gstBufferTrpModeSticks = false)
+        bool gstBufferTrpModeSticks = false,
+        ushort device = 2,
+        int turn = 512)
     {
         ArgumentNullException.ThrowIfNull(memory);
         _memory = memory;
@@ -46,8 +52,9 @@ public sealed class ReferenceIommu
         _log = new(memory, _registers, eventRing, _interrupts);
         RingRegisters pprRing = new(_registers, RegisterMap.PprLogBase, RegisterMap.PprLogHead, RegisterMap.PprLogTail);
         _pprLog = new(memory, _registers, pprRing, _interrupts);
-        _pages = new(memory, _registers, _log, _pprLog, _responses);
-        _commands = new(memory, _registers, commandRing, _log, _suppression, _executed, _responses, _interrupts);
+        _guests = _registers.Features.VIommuSup ? new(memory, _registers, _log, device, turn, _responses) : null;
+        _pages = new(memory, _registers, _log, _pprLog, _responses, _guests);
+        _commands = new(memory, _registers, commandRing, _log, _suppression, _executed, _responses, _interrupts) { Guests = _guests };
         _front = new(_registers, commandRing, eventRing, pprRing, _commands, _log, _pprLog);
     }
 
@@ -69,7 +76,50 @@ public sealed class ReferenceIommu
     /// <param name="offset">The byte offset in the MMIO aperture, a multiple of <paramref name="size"/>.</param>
     /// <param name="size">1, 2, 4 or 8 bytes; anything else is ignored.</param>
     /// <param name="value">The value, of which the low <paramref name="size"/> bytes count.</param>
-    public void Write(ulong offset, int size, ulong value) => _front.Write(offset, size, value);
+    public void Write(ulong offset, int size, ulong value)
+    {
+        _front.Write(offset, size, value);
+        if (offset >> 3 == RegisterMap.ControlOffset >> 3)
+            _guests?.RunGuests();
+    }
+
+    /// <summary>What guests had executed so far, in order; the ids are the guests' own.</summary>
+    public IReadOnlyList<ReferenceCommand> GuestCommands => _guests?.Executed ?? [];
+
+    /// <summary>Guests' INVALIDATE_IOMMU_PAGES so far: the host's domain that each reached, and the command.</summary>
+    public IReadOnlyList<(ushort Domain, ulong Low, ulong High)> GuestDomainInvalidations => _guests?.DomainInvalidations ?? [];
+
+    /// <summary>Guests' INVALIDATE_IOTLB_PAGES so far: the host's device that each reached, and the command.</summary>
+    public IReadOnlyList<(DeviceId Device, ulong Low, ulong High)> GuestDeviceInvalidations => _guests?.DeviceInvalidations ?? [];
+
+    /// <summary>The interrupts for a guest since it was last reset, in order.</summary>
+    /// <param name="guest">Its id.</param>
+    public IReadOnlyList<ReferenceInterrupt> GuestInterrupts(ushort guest) => _guests?.Interrupts(guest) ?? [];
+
+    /// <summary>Reads the VF MMIO region.</summary>
+    /// <param name="offset">The byte offset: guest id × 4096 and the offset in its page.</param>
+    /// <param name="size">1, 2, 4 or 8 bytes.</param>
+    public ulong ReadVf(ulong offset, int size) => _guests?.ReadVf(offset, size) ?? 0;
+
+    /// <summary>Writes the VF MMIO region.</summary>
+    /// <param name="offset">The byte offset: guest id × 4096 and the offset in its page.</param>
+    /// <param name="size">1, 2, 4 or 8 bytes.</param>
+    /// <param name="value">The value.</param>
+    public void WriteVf(ulong offset, int size, ulong value) => _guests?.WriteVf(offset, size, value);
+
+    /// <summary>Reads the VF control region.</summary>
+    /// <param name="offset">The byte offset: guest id × 64 and the offset of the register.</param>
+    /// <param name="size">1, 2, 4 or 8 bytes.</param>
+    public ulong ReadVfControl(ulong offset, int size) => _guests?.ReadControl(offset, size) ?? 0;
+
+    /// <summary>Writes the VF control region.</summary>
+    /// <param name="offset">The byte offset: guest id × 64 and the offset of the register.</param>
+    /// <param name="size">1, 2, 4 or 8 bytes.</param>
+    /// <param name="value">The value.</param>
+    public void WriteVfControl(ulong offset, int size, ulong value) => _guests?.WriteControl(offset, size, value);
+
+    /// <summary>Gives each guest whose commands wait one turn.</summary>
+    public void RunGuests() => _guests?.RunGuests();
 
     /// <summary>
     /// Sets a register as a snapshot of a stopped machine holds it, read-only ones included; nothing runs by it. Of the
@@ -103,8 +153,8 @@ public sealed class ReferenceIommu
                 _memory.TryWrite64(update.Address, entry | update.Bits);
         }
 
-        if (answer.Event is not null && !_suppression.Hides(answer))
-            _log.Report(answer.Event);
+        if (answer.Event is ReferenceEvent refusal && !_suppression.Hides(answer) && _guests?.Takes(ref refusal, request) != true)
+            _log.Report(refusal);
         return answer;
     }
 

@@ -1,9 +1,10 @@
 using FastNest.Reference.Registers;
+using FastNest.Reference.Viommu;
 
 namespace FastNest.Reference.Rings;
 
 /// <summary>Fetches and executes commands, one after the other (section 6).</summary>
-internal sealed class CommandRing(
+internal class CommandRing(
     IReferenceMemory memory,
     RegisterFile registers,
     RingRegisters ring,
@@ -25,14 +26,20 @@ internal sealed class CommandRing(
             _stopped = false;
     }
 
-    public void Run()
+    /// <summary>What serves guests, where the IOMMU does.</summary>
+    public GuestService? Guests { get; init; }
+
+    public bool HasWork => Running && ring.Head != ring.Tail;
+
+    public virtual void Run()
     {
-        while (Running && ring.Head != ring.Tail)
-            ExecuteOne(ring.Base + ring.Head);
+        while (HasWork)
+            ExecuteOne();
     }
 
-    private void ExecuteOne(ulong spa)
+    protected void ExecuteOne()
     {
+        ulong spa = ring.Base + ring.Head;
         if (!memory.TryRead64(spa, out ulong low) || !memory.TryRead64(spa + 8, out ulong high))
         {
             Stop(Events.CommandHardwareError(spa));
@@ -52,18 +59,35 @@ internal sealed class CommandRing(
             return;
         }
 
-        if (opcode == CommandRules.InvalidateDeviceTableEntry)
-            suppression.Forget((ushort)low);
-        if (opcode == CommandRules.InvalidateAll)
-            suppression.ForgetAll();
-        if (opcode == CommandRules.CompletePpr)
-            responses.Add(Response(low, high));
+        Act(opcode, low, high, spa);
         executed.Add(new(opcode, low, high, spa));
         ring.Head = ring.After(ring.Head);
     }
 
+    protected virtual void Act(int opcode, ulong low, ulong high, ulong spa)
+    {
+        switch (opcode)
+        {
+            case CommandRules.InvalidateDeviceTableEntry:
+                suppression.Forget((ushort)low);
+                break;
+            case CommandRules.InvalidateAll:
+                suppression.ForgetAll();
+                break;
+            case CommandRules.CompletePpr:
+                responses.Add(Response(low, high));
+                break;
+            case CommandRules.InsertGuestEvent:
+                Guests?.InsertEvent((ushort)Bits.Field(low, 47, 32));
+                break;
+            case CommandRules.ResetVmmio:
+                Guests?.Reset((ushort)low, everything: Bits.Field(low, 28, 27) != 0, commands: Bits.IsSet(low, 31));
+                break;
+        }
+    }
+
     // reading 84
-    private static ReferencePageResponse Response(ulong low, ulong high) => new(
+    protected static ReferencePageResponse Response(ulong low, ulong high) => new(
         new((uint)Bits.Field(low, 15, 0)),
         Bits.IsSet(high, 2) ? (uint)Bits.Field(low, 51, 32) : null,
         Group: (int)Bits.Field(high, 40, 32),

@@ -9,7 +9,10 @@ internal static class CommandRules
     public const int InvalidateDeviceTableEntry = 2;
     public const int InvalidatePages = 3;
     public const int CompletePpr = 7;
+    public const int InvalidateDevice = 4;
     public const int InvalidateAll = 8;
+    public const int InsertGuestEvent = 9;
+    public const int ResetVmmio = 10;
 
     public static int Opcode(ulong low) => (int)Bits.Field(low, 63, 60);
 

@@ -1,4 +1,5 @@
 using FastNest.Reference.Registers;
+using FastNest.Reference.Viommu;
 using FastNest.Reference.Walks;
 using FastNest.Requests;
 
@@ -6,7 +7,8 @@ namespace FastNest.Reference.Rings;
 
 /// <summary>Takes the page requests of devices (readings 80 to 85).</summary>
 internal sealed class PageService(
-    IReferenceMemory memory, RegisterFile registers, EventLog events, PprLog log, List<ReferencePageResponse> responses)
+    IReferenceMemory memory, RegisterFile registers, EventLog events, PprLog log, List<ReferencePageResponse> responses,
+    GuestService? guests)
 {
     private const ulong AutoResponse = 0x2080;
 
@@ -21,24 +23,46 @@ internal sealed class PageService(
             return ReferencePageOutcome.Refused;
         }
 
-        // reading 83
-        bool running = log.Running;
+        // reading 105
+        if (guests is not null && guests.Owns(new(DeviceFetch.Read(memory, registers, request.Device).Raw!), out Guest? guest, out ushort named))
+            return guest is null ? ReferencePageOutcome.Lost : TakeForGuest(request, guest, named);
+        int code = (int)Bits.Field(registers.Get(AutoResponse), 3, 0);
+        return Take(request, request, control, log, code);
+    }
+
+    private ReferencePageOutcome TakeForGuest(in ReferencePageRequest request, Guest guest, ushort named)
+    {
+        ReferencePageRequest renamed = request with { Device = new(named) };
+        if (guest.Control.PprEn)
+            return Take(request, renamed, guest.Control, guest.Pprs, guest.AutoResponse);
+        guest.Events.Report(Invalid(renamed));
+        return ReferencePageOutcome.Refused;
+    }
+
+    // reading 83
+    private ReferencePageOutcome Take(
+        in ReferencePageRequest request, in ReferencePageRequest logged, Control control, PprLog target, int code)
+    {
+        bool running = target.Running;
         if (control.PprAutoRspEn && (!running || control.PprAutoRspAon))
         {
             if (!request.Last)
                 return ReferencePageOutcome.Lost;
-            int code = (int)Bits.Field(registers.Get(AutoResponse), 3, 0);
             responses.Add(new(request.Device, request.Pasid, request.Group, code));
             return ReferencePageOutcome.Answered;
         }
 
-        return running && log.TryAdd(Entry(1, request), Page(request)) ? ReferencePageOutcome.Logged : ReferencePageOutcome.Lost;
+        return running && target.TryAdd(Entry(1, logged), Page(logged)) ? ReferencePageOutcome.Logged : ReferencePageOutcome.Lost;
     }
+
+    // reading 85
+    private static ReferenceEvent Invalid(in ReferencePageRequest request) =>
+        new(Entry((ulong)ReferenceEventCode.InvalidPprRequest, request), Page(request));
 
     // reading 80
     private ReferenceEvent? WhyRefused(in ReferencePageRequest request)
     {
-        ReferenceEvent invalid = new(Entry((ulong)ReferenceEventCode.InvalidPprRequest, request), Page(request)); // reading 85
+        ReferenceEvent invalid = Invalid(request);
         Features features = registers.Features;
         Control control = registers.Control;
         DeviceFetch fetch = DeviceFetch.Read(memory, registers, request.Device);

@@ -27,6 +27,10 @@ internal sealed class DeviceEntry(ulong[] raw)
     public int GuestPagingMode => (int)Bits.Field(raw[2], 55, 54); // reading 13: whatever IV is
     public int IntCtl => (int)Bits.Field(raw[2], 61, 60);
 
+    public bool VImuEn => Bits.IsSet(raw[3], 15);
+    public ushort GDeviceId => (ushort)Bits.Field(raw[3], 31, 16);
+    public ushort GuestId => (ushort)Bits.Field(raw[3], 47, 32);
+
     public ulong Gcr3Root =>
         Bits.Field(raw[0], 60, 58) << 12 | Bits.Field(raw[1], 31, 16) << 15 | Bits.Field(raw[1], 63, 43) << 31;
 

@@ -4,10 +4,12 @@ using FastNest.Amd.Events;
 using FastNest.Amd.Logs;
 using FastNest.Amd.Pprs;
 using FastNest.Amd.Registers;
+using FastNest.Amd.Viommu;
 using FastNest.Engine;
 using FastNest.Formats;
 using FastNest.Memory;
 using FastNest.Requests;
+using FastNest.Rings;
 
 namespace FastNest.Amd;
 
@@ -35,6 +37,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
     private readonly InvalidationQueue _invalidations = new();
     private readonly CommandProcessor _commands;
     private readonly ContextResolver _contexts;
+    private readonly Deliveries _deliveries;
     private TranslationRegime _regime;
 
     /// <summary>Makes an IOMMU in its reset state.</summary>
@@ -48,13 +51,20 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
         Features = options.Features;
         _registers = new(Features);
         _interrupts = new(options.Interrupt);
-        _eventRing = new(LogRegisters.Event, memory, _registers, _interrupts);
-        _pprRing = new(LogRegisters.Ppr, memory, _registers, _interrupts);
+        var rings = new PhysicalRings(memory);
+        _eventRing = new(LogRegisters.Event, rings, _registers, _interrupts);
+        _pprRing = new(LogRegisters.Ppr, rings, _registers, _interrupts);
         _events = new(_eventRing, _registers, Features);
         _mail = new(options.PageResponse);
         _pprs = new(_pprRing, _registers, _mail);
-        _commands = new(memory, _registers, options, _events, _invalidations, _faults, _interrupts, _mail);
         _contexts = new(memory, _registers, Features);
+        var effects = new CommandEffects(_invalidations, _mail, options.InvalidateDeviceTlb);
+        GuestInterruptQueue? guestInterrupts = Features.Has(ExtendedFeature.ViommuSup) ? new(options.Viommu.Interrupt) : null;
+        _deliveries = new(_interrupts, _mail, guestInterrupts);
+        Viommu = guestInterrupts is null ? null : OpenViommu(options.Viommu, effects, guestInterrupts);
+        bool boundsStores = Features.Has(ExtendedFeature.SNPSup);
+        _commands = new(
+            new(rings, memory.Sections, _registers, new(Features), _events, _interrupts, boundsStores), effects, _events, _faults, Viommu);
         _regime = MakeRegime();
     }
 
@@ -63,6 +73,9 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
 
     /// <summary>What is offered to software.</summary>
     public IommuFeatures Features { get; }
+
+    /// <summary>What serves guests without their host; null unless the features offer it.</summary>
+    public ViommuHardware? Viommu { get; }
 
     /// <summary>Commands executed since the start; illegal ones do not count.</summary>
     public long CommandsExecuted => _commands.Executed;
@@ -116,14 +129,14 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
             return;
         }
 
-        switch (_contexts.AdmitPageRequest(in request))
+        IommuEvent refusal = _contexts.AdmitPageRequest(in request, out ulong note);
+        if (refusal.Code != EventCode.None)
         {
-            case { Code: EventCode.None }:
-                _pprs.Append(in request);
-                break;
-            case var refusal:
-                _events.Append(in refusal);
-                break;
+            _events.Append(in refusal);
+        }
+        else if (Viommu?.Events.TryTake(in request, note) != true)
+        {
+            _pprs.Append(in request, request.Device);
         }
 
         Deliver();
@@ -179,15 +192,29 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
             return;
         }
 
-        _events.Append(in entry);
+        if (Viommu?.Events.TryTake(ref entry, context.Note) != true)
+        {
+            _events.Append(in entry);
+        }
     }
 
     void IFrontEnd.AfterFaults() => Deliver();
 
-    private void Deliver()
+    private void Deliver() => _deliveries.Deliver();
+
+    private ViommuHardware OpenViommu(ViommuOptions options, CommandEffects effects, GuestInterruptQueue interrupts)
     {
-        _interrupts.Deliver();
-        _mail.Deliver();
+        var parts = new ViommuParts(
+            options.Device,
+            _registers,
+            Features.OfGuestHardware(),
+            new(Memory, _contexts, _invalidations),
+            Memory.Sections,
+            new(_events),
+            effects,
+            _mail,
+            interrupts);
+        return new(options, parts, _mmio, _deliveries);
     }
 
     private static bool IsMessage(in TranslationRequest request) =>
@@ -201,6 +228,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
                 UpdateRunBits();
                 Volatile.Write(ref _regime, MakeRegime());
                 _commands.Run();
+                Viommu?.ControlWritten();
                 break;
             case RegisterEffect.Translation:
                 Volatile.Write(ref _regime, MakeRegime());
@@ -209,10 +237,10 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
                 UpdateRunBits();
                 break;
             case RegisterEffect.CommandBase:
-                _commands.Restart();
+                _commands.Ring.Restart();
                 break;
             case RegisterEffect.CommandPointer:
-                _commands.ReducePointers();
+                _commands.Ring.ReducePointers();
                 _commands.Run();
                 break;
             case RegisterEffect.EventBase:
@@ -232,7 +260,7 @@ public sealed class AmdIommu : IMmioWindow, IFrontEnd
 
     private void UpdateRunBits()
     {
-        _commands.Update();
+        _commands.Ring.Update();
         _eventRing.Update();
         _pprRing.Update();
     }

@@ -1,4 +1,5 @@
 using FastNest.Amd.Pprs;
+using FastNest.Amd.Viommu;
 
 namespace FastNest.Amd;
 
@@ -27,4 +28,7 @@ public sealed record AmdIommuOptions
     /// requests outstanding at an invalidation in hardware. Null for devices without a cache.
     /// </summary>
     public Func<DeviceTlbInvalidation, bool>? InvalidateDeviceTlb { get; init; }
+
+    /// <summary>How guests are served, where the features offer that (<see cref="IommuFeatures.BuiltForGuests"/>).</summary>
+    public ViommuOptions Viommu { get; init; } = new();
 }

@@ -4,7 +4,7 @@ namespace FastNest.Amd;
 /// Collects interrupts wherever they arise and hands them to the embedder where it may call back: with no lock held and
 /// outside any read section.
 /// </summary>
-internal sealed class InterruptLatch(Action<IommuInterrupt>? deliver)
+internal sealed class InterruptLatch(Action<IommuInterrupt>? deliver) : IInterruptLine
 {
     private int _pending;
 

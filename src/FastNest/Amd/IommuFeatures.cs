@@ -41,6 +41,34 @@ public sealed record IommuFeatures(
         | ExtendedFeature.GAUpdateDisSup.Mask,
         ExtendedFeature.GCR3TRPModeSup.Of(1));
 
+    /// <summary><see cref="Built"/>, and guests served by hardware.</summary>
+    public static IommuFeatures BuiltForGuests { get; } = Built with
+    {
+        ExtendedFeatures = Built.ExtendedFeatures | ExtendedFeature.ViommuSup.Mask,
+        GuestBufferTranslation = true,
+    };
+
+    /// <summary>What a guest may be offered of this (digest section 8.7).</summary>
+    internal IommuFeatures ForGuests() => new(ExtendedFeatures & (
+        ExtendedFeature.GTSup.Mask
+        | ExtendedFeature.GASup.Mask
+        | ExtendedFeature.GIoSup.Mask
+        | ExtendedFeature.PPRSup.Mask
+        | ExtendedFeature.EPHSup.Mask
+        | ExtendedFeature.GATS.Mask
+        | ExtendedFeature.GLXSup.Mask
+        | ExtendedFeature.PASmax.Mask));
+
+    /// <summary>What hardware does for guests: no commands for every guest at once, and no registers of the host's (reading 96).</summary>
+    internal IommuFeatures OfGuestHardware() => this with
+    {
+        ExtendedFeatures = ExtendedFeatures & ~(
+            ExtendedFeature.IASup.Mask
+            | ExtendedFeature.ViommuSup.Mask
+            | ExtendedFeature.HESup.Mask
+            | ExtendedFeature.SNPSup.Mask),
+    };
+
     internal ulong Get(BitField feature) => feature.Get(feature.Word == 0 ? ExtendedFeatures : ExtendedFeatures2);
 
     internal bool Has(BitField feature) => Get(feature) != 0;

@@ -36,6 +36,9 @@ internal struct TranslationContext
     /// <summary>Whether the device may send ATS requests.</summary>
     public bool AllowsAts;
 
+    /// <summary>What the front end noted for its own reports; the engine does not look at it.</summary>
+    public ulong Note;
+
     /// <summary>The domain whose tables are used.</summary>
     public ushort Domain;
 

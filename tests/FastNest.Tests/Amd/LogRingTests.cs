@@ -2,6 +2,7 @@ using FastNest.Amd;
 using FastNest.Amd.Logs;
 using FastNest.Amd.Registers;
 using FastNest.Memory;
+using FastNest.Rings;
 using FastNest.Tests.Machine;
 using Xunit;
 
@@ -19,7 +20,7 @@ public sealed class LogRingTests
         using var memory = new GuestPhysicalSpace();
         memory.AddOwned(0, 16UL << 15);
         var registers = new RegisterFile(IommuFeatures.Built);
-        var log = new LogRing(LogRegisters.Event, memory, registers, new InterruptLatch(null));
+        var log = new LogRing(LogRegisters.Event, new PhysicalRings(memory), registers, new InterruptLatch(null));
         registers[RegisterMap.EventLogBase] = 15UL << 56;
         registers[RegisterMap.Control] = ControlRegister.IommuEn.Mask | ControlRegister.EventLogEn.Mask;
         log.Update();
@@ -52,7 +53,7 @@ public sealed class LogRingTests
         using var memory = new GuestPhysicalSpace();
         memory.AddOwned(0, 0x1000);
         var registers = new RegisterFile(IommuFeatures.Built);
-        var log = new LogRing(LogRegisters.Event, memory, registers, new InterruptLatch(null));
+        var log = new LogRing(LogRegisters.Event, new PhysicalRings(memory), registers, new InterruptLatch(null));
         registers[RegisterMap.EventLogBase] = 8UL << 56;
         registers[RegisterMap.Control] = ControlRegister.IommuEn.Mask | ControlRegister.EventLogEn.Mask;
         log.Update();

@@ -1,5 +1,6 @@
 using FastNest.Amd;
 using FastNest.Amd.Pprs;
+using FastNest.Amd.Viommu;
 using FastNest.Memory;
 using FastNest.Reference;
 using FastNest.Requests;
@@ -16,16 +17,25 @@ internal sealed class Twins : IDisposable
     private IommuInterrupt _raised;
     private int _interruptsSeen;
 
-    public Twins(ulong efr, ulong efr2 = 0)
+    /// <param name="efr">Extended features.</param>
+    /// <param name="efr2">Extended features 2.</param>
+    /// <param name="turn">Where guests are served: how many commands a turn of theirs has. GstBufferTRPMode sticks then.</param>
+    public Twins(ulong efr, ulong efr2 = 0, int? turn = null)
     {
         Efr = efr;
         Engine = new(Space, new()
         {
-            Features = new(efr, efr2),
+            Features = new(efr, efr2, GuestBufferTranslation: turn is not null),
+            Viommu = new() { Turn = turn ?? 512, Interrupt = GuestInterrupts.Add },
+            InvalidateDeviceTlb = invalidation =>
+            {
+                DeviceTlbs.Add(invalidation);
+                return true;
+            },
             Interrupt = interrupt => _raised |= interrupt,
             PageResponse = _responses.Add,
         });
-        Reference = new(Model, efr, efr2);
+        Reference = new(Model, efr, efr2, gstBufferTrpModeSticks: turn is not null, turn: turn ?? 512);
     }
 
     public ulong Efr { get; }
@@ -37,6 +47,12 @@ internal sealed class Twins : IDisposable
     public AmdIommu Engine { get; }
 
     public ReferenceIommu Reference { get; }
+
+    /// <summary>What guests were interrupted for, in the engine.</summary>
+    public List<GuestInterrupt> GuestInterrupts { get; } = [];
+
+    /// <summary>What devices were told to drop, in the engine.</summary>
+    public List<DeviceTlbInvalidation> DeviceTlbs { get; } = [];
 
     public void Dispose() => Space.Dispose();
 

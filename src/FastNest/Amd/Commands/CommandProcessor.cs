@@ -1,118 +1,31 @@
 using FastNest.Amd.Events;
-using FastNest.Amd.Pprs;
-using FastNest.Amd.Registers;
-using FastNest.Engine;
-using FastNest.Memory;
+using FastNest.Amd.Viommu;
 using FastNest.Requests;
 using FastNest.Rings;
 
 namespace FastNest.Amd.Commands;
 
-/// <summary>
-/// Consumes the command ring: this side owns the head. Serialised by the owner of the registers; an illegal command stops
-/// the ring until software enables it anew.
-/// </summary>
-internal sealed class CommandProcessor
+/// <summary>Executes the host's commands, one after the other. Serialised by the owner of the registers.</summary>
+internal sealed class CommandProcessor(
+    CommandRing<PhysicalRings> ring, CommandEffects effects, EventLog events, DeviceFaultLatch faults, ViommuHardware? viommu)
 {
-    private readonly GuestPhysicalSpace _memory;
-    private readonly RegisterFile _registers;
-    private readonly EventLog _events;
-    private readonly InvalidationQueue _invalidations;
-    private readonly DeviceFaultLatch _faults;
-    private readonly InterruptLatch _interrupts;
-    private readonly DeviceMail _mail;
-    private readonly Func<DeviceTlbInvalidation, bool>? _deviceTlbs;
-    private readonly CommandRules _rules;
-    private readonly bool _boundsStores;
-    private RingGeometry _ring;
-    private bool _stopped;
-
-    public CommandProcessor(
-        GuestPhysicalSpace memory,
-        RegisterFile registers,
-        AmdIommuOptions options,
-        EventLog events,
-        InvalidationQueue invalidations,
-        DeviceFaultLatch faults,
-        InterruptLatch interrupts,
-        DeviceMail mail)
-    {
-        _mail = mail;
-        _deviceTlbs = options.InvalidateDeviceTlb;
-        _memory = memory;
-        _registers = registers;
-        _events = events;
-        _invalidations = invalidations;
-        _faults = faults;
-        _interrupts = interrupts;
-        _rules = new(options.Features);
-        _boundsStores = options.Features.Has(ExtendedFeature.SNPSup);
-    }
-
     /// <summary>Commands executed since the start, legal ones only.</summary>
     public long Executed { get; private set; }
 
-    /// <summary>A base register was written: the ring restarts (reading 42).</summary>
-    public void Restart()
-    {
-        _registers[RegisterMap.CommandHead] = 0;
-        _registers[RegisterMap.CommandTail] = 0;
-        Update();
-    }
+    /// <summary>The ring that the commands are in.</summary>
+    public CommandRing<PhysicalRings> Ring => ring;
 
-    /// <summary>A pointer was written: only what lies within the ring counts (reading 44).</summary>
-    public void ReducePointers()
-    {
-        _registers[RegisterMap.CommandHead] = _ring.Reduce(_registers[RegisterMap.CommandHead]);
-        _registers[RegisterMap.CommandTail] = _ring.Reduce(_registers[RegisterMap.CommandTail]);
-    }
-
-    /// <summary>Control was written: CmdBufRun follows (reading 40).</summary>
-    public void Update()
-    {
-        ulong control = _registers[RegisterMap.Control];
-        bool enabled = ControlRegister.CmdBufEn.IsSet(control);
-        _ring = RingRegisters.Geometry(_registers[RegisterMap.CommandBufferBase]);
-        _stopped &= enabled;
-        _registers.Assign(
-            RegisterMap.Status,
-            StatusRegister.CmdBufRun,
-            enabled && ControlRegister.IommuEn.IsSet(control) && !_stopped && _ring.Length != 0);
-    }
-
-    /// <summary>Executes every command up to the tail as it is now, at most the ring's length.</summary>
+    /// <summary>Executes every command up to the tail, at most the ring's length.</summary>
     public void Run()
     {
-        ulong tail = _ring.Reduce(_registers[RegisterMap.CommandTail]);
-        for (ulong head = _ring.Reduce(_registers[RegisterMap.CommandHead]);
-             head != tail && _registers.IsSet(RegisterMap.Status, StatusRegister.CmdBufRun);
-             head = _ring.Next(head))
+        while (ring.TryFetch(out Command command, out ulong address))
         {
-            if (TryStep(_ring.Base + head))
+            if (Execute(in command, address))
             {
                 Executed++;
-                _registers[RegisterMap.CommandHead] = _ring.Next(head);
+                ring.Advance();
             }
         }
-    }
-
-    /// <summary>Fetches and executes one command; on an error the ring stops with its head at the command (reading 45).</summary>
-    private bool TryStep(ulong address)
-    {
-        if (!TryFetch(address, out Command command))
-        {
-            return Stop(EventCode.CommandHardwareError, EventLayout.HardwareType.Of(FaultEvents.MasterAbort), address);
-        }
-
-        return _rules.IsLegal(in command) ? Execute(in command, address) : Stop(EventCode.IllegalCommandError, 0, address);
-    }
-
-    private bool TryFetch(ulong address, out Command command)
-    {
-        bool fetched = _memory.Load64(address, out ulong word0) == MemoryStatus.Ok;
-        fetched &= _memory.Load64(address + 8, out ulong word1) == MemoryStatus.Ok;
-        command = new(word0, word1);
-        return fetched;
     }
 
     private bool Execute(in Command command, ulong address)
@@ -120,28 +33,30 @@ internal sealed class CommandProcessor
         switch (command.Opcode)
         {
             case Opcode.CompletionWait:
-                return CompletionWait(in command);
+                return ring.TryCompleteWait(in command);
             case Opcode.InvalidateDevtabEntry:
-                var device = new DeviceId((uint)command.Get(CommandLayout.DeviceID));
-                _faults.Forget(device);
-                _invalidations.Publish(Invalidation.OfContext(device));
+                DeviceId device = Device(in command);
+                faults.Forget(device);
+                effects.InvalidateContext(device);
                 break;
             case Opcode.InvalidateIommuPages:
-                InvalidatePages(in command);
+                effects.InvalidatePages(in command, (ushort)command.Get(CommandLayout.DomainID));
                 break;
             case Opcode.InvalidateIommuAll:
-                _faults.ForgetAll();
-                _invalidations.Publish(Invalidation.All);
+                faults.ForgetAll();
+                effects.InvalidateAll();
                 break;
             case Opcode.InvalidateIotlbPages:
                 InvalidateDevice(in command, address);
                 break;
             case Opcode.CompletePprRequest:
-                _mail.Post(new(
-                    new DeviceId((uint)command.Get(CommandLayout.DeviceID)),
-                    command.Has(CommandLayout.GN) ? (uint)command.Get(CommandLayout.PasidAt32) : null,
-                    (int)command.Get(CommandLayout.CompletionTag),
-                    (int)command.Get(CommandLayout.ResponseCode)));
+                effects.CompletePageRequest(in command, Device(in command));
+                break;
+            case Opcode.InsertGuestEvent:
+                viommu!.InsertEvent(in command);
+                break;
+            case Opcode.ResetVmmio:
+                viommu!.Reset(in command);
                 break;
             default:
                 // Nothing is cached of interrupt tables, and a prefetch is a hint.
@@ -151,76 +66,16 @@ internal sealed class CommandProcessor
         return true;
     }
 
-    private void InvalidatePages(in Command command)
-    {
-        var domain = (ushort)command.Get(CommandLayout.DomainID);
-        var pasid = (uint)command.Get(CommandLayout.Pasid);
-        ulong address = command.InPlace(CommandLayout.Address);
-        int shift = InvalidationRange.Shift(address, command.Has(CommandLayout.S));
-        _invalidations.Publish((command.Has(CommandLayout.GN), shift) switch
-        {
-            (false, 64) => Invalidation.OfDomain(domain),
-            (false, _) => Invalidation.OfDomain(domain, address, shift),
-            (true, 64) => Invalidation.OfPasid(domain, pasid),
-            (true, _) => Invalidation.OfPasid(domain, pasid, address, shift),
-        });
-    }
-
     /// <summary>Reading 60: a device that does not answer is reported, and the ring goes on.</summary>
-    private void InvalidateDevice(in Command command, ulong commandAddress)
+    private void InvalidateDevice(in Command command, ulong address)
     {
-        ulong pasid = command.Get(CommandLayout.IotlbPasid19To16) << 16
-            | command.Get(CommandLayout.IotlbPasid15To8) << 8
-            | command.Get(CommandLayout.IotlbPasid7To0);
-        var device = new DeviceId((uint)command.Get(CommandLayout.DeviceID));
-        ulong address = command.InPlace(CommandLayout.Address);
-        int shift = InvalidationRange.Shift(address, command.Has(CommandLayout.S));
-        address = shift == 64 ? 0 : address & ~((1UL << shift) - 1);
-        if (_deviceTlbs?.Invoke(new(device, command.Has(CommandLayout.GN) ? (uint)pasid : null, address, shift)) == false)
+        DeviceId device = Device(in command);
+        if (!effects.TryInvalidateDevice(in command, device))
         {
-            _events.Append(new IommuEvent(
-                EventLayout.Code.Of((ulong)EventCode.IotlbInvTimeout) | EventLayout.DeviceID.Of(device.Value), commandAddress));
+            events.Append(new IommuEvent(
+                EventLayout.Code.Of((ulong)EventCode.IotlbInvTimeout) | EventLayout.DeviceID.Of(device.Value), address));
         }
     }
 
-    /// <summary>
-    /// Every command before this one has been published; the store comes when no batch is left that began before, so that
-    /// whoever sees it sees no translation from what was invalidated.
-    /// </summary>
-    private bool CompletionWait(in Command command)
-    {
-        _memory.Sections.WaitForReaders();
-        if (command.Has(CommandLayout.Store))
-        {
-            ulong address = command.InPlace(CommandLayout.StoreAddress);
-            if (!MayStore(address) || _memory.Store64(address, command.Get(CommandLayout.StoreData)) != MemoryStatus.Ok)
-            {
-                return Stop(EventCode.CommandHardwareError, EventLayout.HardwareType.Of(FaultEvents.MasterAbort), address);
-            }
-        }
-
-        if (command.Has(CommandLayout.Interrupt))
-        {
-            _registers.Set(RegisterMap.Status, StatusRegister.ComWaitInt);
-            if (_registers.IsSet(RegisterMap.Control, ControlRegister.ComWaitIntEn))
-            {
-                _interrupts.Raise(IommuInterrupt.CompletionWait);
-            }
-        }
-
-        return true;
-    }
-
-    /// <summary>With SNPSup, registers bound where completions may be stored (digest section 1.2).</summary>
-    private bool MayStore(ulong address) => !_boundsStores
-        || (address >= BaseRegister.Address.InPlace(_registers[RegisterMap.ExclusionBase])
-            && address <= (_registers[RegisterMap.ExclusionLimit] | 0xFFF));
-
-    private bool Stop(EventCode code, ulong details, ulong address)
-    {
-        _stopped = true;
-        _registers.Clear(RegisterMap.Status, StatusRegister.CmdBufRun);
-        _events.Append(new IommuEvent(EventLayout.Code.Of((ulong)code) | details, address));
-        return false;
-    }
+    private static DeviceId Device(in Command command) => new((uint)command.Get(CommandLayout.DeviceID));
 }

@@ -16,6 +16,7 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
 
     private readonly DeviceTableReader _table = new(memory, registers);
     private readonly DteRules _rules = new(features);
+    private readonly bool _servesGuests = features.Has(ExtendedFeature.ViommuSup);
     private readonly Gcr3Table _gcr3 = new(memory);
 
     public TranslationContext Resolve(in TranslationRequest request, ContextBuilder builder)
@@ -29,16 +30,35 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
                 unreadable.Fault = new(FaultReason.ContextUnreadable, TranslationStage.None, address, request.Access);
                 return unreadable;
             default:
-                TranslationContext context = ResolveMemory(in request, in dte, builder);
+                TranslationContext context = ResolveMemory(in request, in dte, allowsGuest: true, builder);
                 ResolveMessages(in dte, ref context);
                 return context;
         }
     }
 
-    /// <summary>Whether a device may ask for pages (reading 80); an event without a code when it may.</summary>
-    public IommuEvent AdmitPageRequest(in PageRequest request)
+    /// <summary>
+    /// Resolves the host's stage alone, for what the IOMMU itself reads and writes on behalf of guests: whatever guest tables
+    /// the entry names, and with no way past translation (reading 93).
+    /// </summary>
+    public TranslationContext ResolveHost(in TranslationRequest request, ContextBuilder builder)
     {
-        IommuEvent invalid = new(PprLayout.Word0(in request, (ulong)EventCode.InvalidPprRequest), PprLayout.Address.InPlace(request.Address));
+        DteLookup lookup = _table.Read(request.Device, out DteValue dte, out _);
+        if (lookup != DteLookup.Found || !dte.Has(Dte.V))
+        {
+            return TranslationContext.Refused(
+                lookup == DteLookup.Unreadable ? FaultReason.ContextUnreadable : FaultReason.TranslationDisabled);
+        }
+
+        return ResolveMemory(in request, in dte, allowsGuest: false, builder);
+    }
+
+    /// <summary>Whether a device may ask for pages (reading 80); an event without a code when it may.</summary>
+    /// <param name="request">What it asks.</param>
+    /// <param name="note">As a context's: to whom a device belongs that may.</param>
+    public IommuEvent AdmitPageRequest(in PageRequest request, out ulong note)
+    {
+        note = 0;
+        IommuEvent invalid = PprLayout.Invalid(in request);
         ulong control = registers[RegisterMap.Control];
         if (!features.Has(ExtendedFeature.PPRSup) || !ControlRegister.PprEn.IsSet(control))
         {
@@ -54,6 +74,7 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
         if (reason == FaultReason.None)
         {
             // A device beyond the table has an entry of zeros here.
+            note = Note(in dte);
             return dte.Has(Dte.V) && dte.Has(Dte.PPR) ? default : invalid;
         }
 
@@ -63,7 +84,7 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
         return FaultEvents.Of(in asked, in fault, isMessage: false);
     }
 
-    private TranslationContext ResolveMemory(in TranslationRequest request, in DteValue dte, ContextBuilder builder)
+    private TranslationContext ResolveMemory(in TranslationRequest request, in DteValue dte, bool allowsGuest, ContextBuilder builder)
     {
         if (!dte.Has(Dte.V))
         {
@@ -71,7 +92,7 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
         }
 
         ulong control = registers[RegisterMap.Control]; // for as long as the context is kept (reading 86)
-        bool guest = dte.Has(Dte.GV) && ControlRegister.GTEn.IsSet(control);
+        bool guest = allowsGuest && dte.Has(Dte.GV) && ControlRegister.GTEn.IsSet(control);
         FaultReason reason = _rules.CheckMemory(in dte, guest);
         if (reason != FaultReason.None)
         {
@@ -82,6 +103,7 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
         {
             Mode = ContextMode.Host,
             Domain = (ushort)dte.Get(Dte.DomainID),
+            Note = Note(in dte),
             Excludable = dte.Has(Dte.EX),
             AllowsAts = dte.Has(Dte.I),
             Faults = dte.Has(Dte.SA) ? FaultPolicy.ReportNone : dte.Has(Dte.SE) ? FaultPolicy.ReportFirst : FaultPolicy.ReportAll,
@@ -137,6 +159,9 @@ internal sealed class ContextResolver(GuestPhysicalSpace memory, RegisterFile re
         builder.Tag(ref context.Guest, in context.Host);
         return context;
     }
+
+    /// <summary>The quadword that names a guest, of a device that belongs to one; else 0.</summary>
+    private ulong Note(in DteValue dte) => _servesGuests && dte.Has(Dte.VImuEn) ? dte.Word3 : 0;
 
     private static TranslationContext Refuse(ref TranslationContext context, FaultReason reason)
     {

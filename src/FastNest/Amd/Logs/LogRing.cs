@@ -1,5 +1,4 @@
 using FastNest.Amd.Registers;
-using FastNest.Memory;
 using FastNest.Rings;
 
 namespace FastNest.Amd.Logs;
@@ -8,7 +7,7 @@ namespace FastNest.Amd.Logs;
 /// A log that hardware writes and software reads: this side owns the tail. Appending is serialised by a lock of its own, so
 /// that ports may report while the owner of the registers waits for them.
 /// </summary>
-internal sealed class LogRing(LogRegisters log, GuestPhysicalSpace memory, RegisterFile registers, InterruptLatch interrupts)
+internal sealed class LogRing(LogRegisters log, IRingMemory memory, RegisterFile registers, IInterruptLine interrupts)
 {
     private readonly Lock _append = new();
     private RingGeometry _ring;
@@ -38,9 +37,7 @@ internal sealed class LogRing(LogRegisters log, GuestPhysicalSpace memory, Regis
                 return;
             }
 
-            // The code is in the first quadword, and a driver takes code 0 for "not yet written": it goes last.
-            if (memory.Store64(_ring.Base + tail + 8, word1) == MemoryStatus.Ok
-                && memory.Store64(_ring.Base + tail, word0) == MemoryStatus.Ok)
+            if (memory.TryStoreEntry(in _ring, tail, word0, word1))
             {
                 registers[log.Tail] = next;
                 registers.Set(RegisterMap.Status, log.Arrival);

@@ -1,3 +1,4 @@
+using FastNest.Amd.Events;
 using FastNest.Layouts;
 using static FastNest.Layouts.BitField;
 
@@ -25,6 +26,10 @@ internal static class PprLayout
 
     /// <summary>PAGE_SERVICE_REQUEST.</summary>
     public const ulong PageServiceRequest = 1;
+
+    /// <summary>The event for a request that may not be made (reading 85).</summary>
+    public static IommuEvent Invalid(in PageRequest request) =>
+        new(Word0(in request, (ulong)EventCode.InvalidPprRequest), Address.InPlace(request.Address));
 
     /// <summary>The first quadword of a request, with a code of the log's own.</summary>
     public static ulong Word0(in PageRequest request, ulong code)

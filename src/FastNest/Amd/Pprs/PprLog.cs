@@ -1,5 +1,6 @@
 using FastNest.Amd.Logs;
 using FastNest.Amd.Registers;
+using FastNest.Requests;
 
 namespace FastNest.Amd.Pprs;
 
@@ -8,7 +9,9 @@ internal sealed class PprLog(LogRing ring, RegisterFile registers, DeviceMail ma
 {
     private const ulong ResponseCodeMask = 15;
 
-    public void Append(in PageRequest request)
+    /// <param name="request">What the device asks.</param>
+    /// <param name="named">The device as the log's owner knows it.</param>
+    public void Append(in PageRequest request, DeviceId named)
     {
         ulong control = registers[RegisterMap.Control];
         if (ControlRegister.PprAutoRspEn.IsSet(control) && (!ring.Runs || ControlRegister.PprAutoRspAon.IsSet(control)))
@@ -17,7 +20,7 @@ internal sealed class PprLog(LogRing ring, RegisterFile registers, DeviceMail ma
         }
         else
         {
-            ring.Append(PprLayout.Word0(in request, PprLayout.PageServiceRequest), PprLayout.Address.InPlace(request.Address));
+            ring.Append(PprLayout.Word0(request with { Device = named }, PprLayout.PageServiceRequest), PprLayout.Address.InPlace(request.Address));
         }
     }
 

@@ -8,30 +8,22 @@ namespace FastNest.Amd.Registers;
 /// </summary>
 internal sealed class RegisterFile
 {
-    private readonly ulong[] _values = new ulong[RegisterMap.Aperture / sizeof(ulong)];
-    private readonly ulong[] _writable = new ulong[RegisterMap.Aperture / sizeof(ulong)];
-    private readonly ulong[] _writeOneToClear = new ulong[RegisterMap.Aperture / sizeof(ulong)];
-    private readonly ulong _segmentLimit;
+    private readonly ulong[] _values;
+    private readonly RegisterRules _rules;
 
+    /// <summary>Makes registers in their reset state.</summary>
+    /// <param name="features">What is offered.</param>
     public RegisterFile(IommuFeatures features)
+        : this(new RegisterRules(features))
     {
-        foreach (Register register in RegisterMap.All)
-        {
-            if (!register.IsOffered(features))
-            {
-                continue;
-            }
+    }
 
-            int shift = register.Offset % sizeof(ulong) * 8;
-            _values[register.Offset / sizeof(ulong)] |= register.Reset << shift;
-            _writable[register.Offset / sizeof(ulong)] |= register.Writable << shift;
-            _writeOneToClear[register.Offset / sizeof(ulong)] |= register.WriteOneToClear << shift;
-        }
-
-        _writable[RegisterMap.Control.Offset / sizeof(ulong)] = features.WritableControl();
-        _segmentLimit = features.Get(ExtendedFeature.DevTblSegSup);
-        this[RegisterMap.ExtendedFeatures] = features.ExtendedFeatures;
-        this[RegisterMap.ExtendedFeatures2] = features.ExtendedFeatures2;
+    /// <summary>Makes registers in their reset state.</summary>
+    /// <param name="rules">What software may do to them; many files may share them.</param>
+    public RegisterFile(RegisterRules rules)
+    {
+        _rules = rules;
+        _values = [.. rules.Reset];
     }
 
     /// <summary>A 64-bit register as hardware sees it.</summary>
@@ -62,39 +54,37 @@ internal sealed class RegisterFile
     /// <summary>What software reads: 0 for a reserved offset or an access that is not 1, 2, 4 or 8 aligned bytes (reading 53).</summary>
     public ulong Read(ulong offset, int size)
     {
-        if (!IsAccess(offset, size))
+        if (!RegisterLanes.IsAccess(offset, size, RegisterMap.Aperture))
         {
             return 0;
         }
 
-        ulong value = Volatile.Read(ref _values[offset / sizeof(ulong)]) >> (int)(offset % sizeof(ulong) * 8);
-        return size == sizeof(ulong) ? value : value & ((1UL << (size * 8)) - 1);
+        return RegisterLanes.Extract(Volatile.Read(ref _values[RegisterMap.Slot((int)offset)]), offset, size);
     }
 
     /// <summary>Takes a write of software; bits that it may not change stay.</summary>
     /// <returns>The register written, null if the write had no effect.</returns>
     public Register? Write(ulong offset, int size, ulong value)
     {
-        if (!IsAccess(offset, size)
+        if (!RegisterLanes.IsAccess(offset, size, RegisterMap.Aperture)
             || RegisterMap.At((int)offset) is not { } register
             || (register.LockedBy is { } run && IsSet(RegisterMap.Status, run)))
         {
             return null;
         }
 
-        int shift = (int)(offset % sizeof(ulong)) * 8;
-        ulong lanes = size == sizeof(ulong) ? ulong.MaxValue : ((1UL << (size * 8)) - 1) << shift;
-        value = (value << shift) & lanes;
-        ref ulong slot = ref _values[offset / sizeof(ulong)];
-        ulong writable = _writable[offset / sizeof(ulong)] & lanes;
+        value = RegisterLanes.Place(value, offset, size);
+        int index = RegisterMap.Slot((int)offset);
+        ref ulong slot = ref _values[index];
+        ulong writable = _rules.Writable[index] & RegisterLanes.Mask(offset, size);
         if (writable != 0)
         {
             // Hardware changes no bit that software may write, so nothing is lost between the read and the write.
             ulong merged = (Volatile.Read(ref slot) & ~writable) | (value & writable);
-            Volatile.Write(ref slot, register == RegisterMap.Control ? WithLegalSegments(merged) : merged);
+            Volatile.Write(ref slot, register == RegisterMap.Control ? _rules.WithLegalSegments(merged) : merged);
         }
 
-        Interlocked.And(ref slot, ~(value & _writeOneToClear[offset / sizeof(ulong)]));
+        Interlocked.And(ref slot, ~(value & _rules.WriteOneToClear[index]));
         return register;
     }
 
@@ -106,18 +96,11 @@ internal sealed class RegisterFile
     {
         if (register == RegisterMap.Control || (register.Writable != 0 && register.Width == sizeof(ulong)))
         {
-            value &= _writable[register.Offset / sizeof(ulong)];
+            value &= _rules.Writable[RegisterMap.Slot(register.Offset)];
         }
 
-        this[register] = register == RegisterMap.Control ? WithLegalSegments(value) : value;
+        this[register] = register == RegisterMap.Control ? _rules.WithLegalSegments(value) : value;
     }
 
-    private static bool IsAccess(ulong offset, int size) =>
-        size is 1 or 2 or 4 or 8 && offset < RegisterMap.Aperture && offset % (ulong)size == 0;
-
-    /// <summary>More segments than are offered count as one (reading 52).</summary>
-    private ulong WithLegalSegments(ulong control) =>
-        ControlRegister.DevTblSegEn.Get(control) > _segmentLimit ? ControlRegister.DevTblSegEn.With(control, 0) : control;
-
-    private ref ulong Slot(Register register) => ref _values[register.Offset / sizeof(ulong)];
+    private ref ulong Slot(Register register) => ref _values[RegisterMap.Slot(register.Offset)];
 }

@@ -44,6 +44,8 @@ internal static class RegisterMap
     public static readonly Register HwEventStatus = new(
         "HwEventStatus", 0x0050, 8, 0, 0, BaseRegister.HEV.Mask | BaseRegister.HEO.Mask, None, ExtendedFeature.HESup);
 
+    public static readonly Register PprLogBBase = new("PPRLogBBase", 0x00F0, 8, 0, Ring, 0, None, ExtendedFeature.DualPprLogSup);
+    public static readonly Register EventLogBBase = new("EventLogBBase", 0x00F8, 8, 0, Ring, 0, None, ExtendedFeature.DualEventLogSup);
     public static readonly Register ExtendedFeatures2 = new("ExtendedFeature2", 0x01A0, 8, 0, 0, 0, None);
     public static readonly Register CommandHead = new(
         "CmdBufHead", 0x2000, 8, 0, Pointer, 0, CommandPointer, LockedBy: StatusRegister.CmdBufRun);
@@ -70,8 +72,7 @@ internal static class RegisterMap
         HwEventUpper, HwEventLower, HwEventStatus,
         new("GALogBase", 0x00E0, 8, 0, Ring, 0, None, ExtendedFeature.GASup),
         new("GALogTailAddress", 0x00E8, 8, 0, 0xF_FFFF_FFFF_FFF8, 0, None, ExtendedFeature.GASup),
-        new("PPRLogBBase", 0x00F0, 8, 0, Ring, 0, None, ExtendedFeature.DualPprLogSup),
-        new("EventLogBBase", 0x00F8, 8, 0, Ring, 0, None, ExtendedFeature.DualEventLogSup),
+        PprLogBBase, EventLogBBase,
         .. Enumerable.Range(1, Segments - 1).Select(segment => new Register(
             $"DeviceTableBase{segment}", SegmentOffset(segment), 8, 0, BaseRegister.Address.Mask | BaseRegister.SegmentSize.Mask, 0,
             Translation, ExtendedFeature.DevTblSegSup)),
@@ -105,10 +106,32 @@ internal static class RegisterMap
             SecondFeature: ExtendedFeature.DualPprLogSup),
     ];
 
+    private static readonly byte[] SlotOfWord = NumberSlots();
+
     private static readonly Dictionary<int, Register> ByOffset = All.ToDictionary(register => register.Offset);
 
     /// <summary>Where the base of a device table segment stands.</summary>
     public static int SegmentOffset(int segment) => segment == 0 ? 0 : 0x00F8 + segment * 8;
+
+    /// <summary>The 64-bit words that hold registers, and slot 0 for everything that is reserved.</summary>
+    public static int Slots { get; private set; }
+
+    /// <summary>Where the word at an offset below <see cref="Aperture"/> is kept.</summary>
+    public static int Slot(int offset) => SlotOfWord[offset / sizeof(ulong)];
+
+    private static byte[] NumberSlots()
+    {
+        var slots = new byte[Aperture / sizeof(ulong)];
+        byte last = 0;
+        foreach (Register register in All)
+        {
+            ref byte slot = ref slots[register.Offset / sizeof(ulong)];
+            slot = slot == 0 ? ++last : slot;
+        }
+
+        Slots = last + 1;
+        return slots;
+    }
 
     private static Register[] MarcAperture(int index)
     {
