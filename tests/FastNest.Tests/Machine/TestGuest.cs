@@ -68,9 +68,9 @@ internal sealed class TestGuest
         return this;
     }
 
-    public ulong Peek(ulong address) => _machine.Peek(HostMemory + address);
+    public ulong Peek(ulong address) => _machine.Peek(HostMemory + Own(address));
 
-    public void Poke(ulong address, ulong value) => _machine.Poke(HostMemory + address, value);
+    public void Poke(ulong address, ulong value) => _machine.Poke(HostMemory + Own(address), value);
 
     /// <summary>Reads the VF page, at an offset in it.</summary>
     public ulong Read(ulong offset, int size = 8) => _machine.Viommu.VfMmio.Read(_vf + offset, size);
@@ -126,5 +126,12 @@ internal sealed class TestGuest
 
         Write(headRegister, head, 4);
         return entries;
+    }
+
+    /// <summary>What lies behind a guest's memory is another's.</summary>
+    private static ulong Own(ulong address)
+    {
+        Assert.InRange(address, 0UL, MemorySize - 8);
+        return address;
     }
 }

@@ -171,7 +171,7 @@ public sealed class GuestIsolationTests
                 guest.Mmio.Write((ulong)dice.Below(8) * 8, dice.Of(4, 8), dice.Word());
                 break;
             default:
-                ulong tail = guest.Read(0x08);
+                ulong tail = guest.Read(0x08) & 0xFFF; // a guest writes its own memory, not what lies behind it
                 ulong basis = guest.ReadControl(0x20) & 0x3_F000;
                 for (int i = dice.Below(6); i > 0; i--, tail = (tail + 16) & 0xFFF)
                 {
