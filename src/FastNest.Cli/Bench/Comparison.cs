@@ -72,7 +72,8 @@ internal static class Comparison
 
     private static double Median(double[] sorted) => sorted[sorted.Length / 2];
 
-    private static IEnumerable<IContender> Contenders(Scenario scenario, Workload workload)
+    /// <summary>Every contender of a scenario, each with caches or a port of its own.</summary>
+    public static IEnumerable<IContender> Contenders(Scenario scenario, Workload workload)
     {
         CacheOptions caches = scenario.HasCaches ? new() : CacheOptions.None;
         yield return new EngineContender("naive", workload, CacheOptions.None, WalkStrategy.Scalar);
