@@ -49,7 +49,8 @@ internal static class IotlbLanes<TLanes>
             }
 
             TLanes answer = LaneAnswers.Of(TRequesters.Load<TLanes>(ref answers, i), page);
-            LaneAnswers.Write<TRequesters, TLanes>(i, count, TLanes.Blend(offset, iova, page), answer, ref places, ref results);
+            TLanes output = TLanes.Blend(offset, iova, page);
+            LaneAnswers.Write<TRequesters, TLanes>(LaneCount.Live<TLanes>(i, count), output, answer, ref places, i, ref results);
         }
 
         return strayed;

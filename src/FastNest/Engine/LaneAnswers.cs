@@ -64,25 +64,24 @@ internal static class LaneAnswers
         return page;
     }
 
-    /// <summary>Writes the answers of a group, at once where their places stand side by side.</summary>
+    /// <summary>Writes the answers of some of a group, at once where it is full and its places stand side by side.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Write<TRequesters, TLanes>(
-        int from, int count, TLanes addresses, TLanes answers, ref ulong places, ref ulong results)
+        uint bits, TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)
         where TRequesters : struct, IRequesters
         where TLanes : struct, ILanes<TLanes>
     {
-        int place = from <= count - TLanes.Count ? TRequesters.Place<TLanes>(ref places, from) : -1;
+        int place = bits == LaneCount.All<TLanes>() ? TRequesters.Place<TLanes>(ref places, from) : -1;
         if (place >= 0)
         {
             TLanes.StorePairs(addresses, answers, ref results, place);
             return;
         }
 
-        Write(LaneCount.Live<TLanes>(from, count), addresses, answers, ref TRequesters.Places(ref places, from), ref results);
+        WriteSome(bits, addresses, answers, ref TRequesters.Places(ref places, from), ref results);
     }
 
-    /// <summary>Writes the answers of some lanes to their places.</summary>
-    public static void Write<TLanes>(uint bits, TLanes addresses, TLanes answers, ref ulong places, ref ulong results)
+    private static void WriteSome<TLanes>(uint bits, TLanes addresses, TLanes answers, ref ulong places, ref ulong results)
         where TLanes : struct, ILanes<TLanes>
     {
         Span<ulong> pairs = stackalloc ulong[16];

@@ -260,7 +260,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         if (hit != 0)
         {
             TLanes answer = LaneAnswers.Of(TLanes.Load(in requests.Answers, from), page);
-            Write(hit, TLanes.Blend(offset, iova, page), answer, ref requests.Places, from, ref results);
+            LaneAnswers.Write<ManyRequesters, TLanes>(hit, TLanes.Blend(offset, iova, page), answer, ref requests.Places, from, ref results);
         }
 
         return hit;
@@ -357,7 +357,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         {
             TLanes address = TLanes.Blend(TLanes.All(0xFFF), iovas, page);
             TLanes answer = LaneAnswers.Of(TLanes.Load(in requests.Answers, from), page);
-            Write(granted, address, answer, ref requests.Places, from, ref results);
+            LaneAnswers.Write<ManyRequesters, TLanes>(granted, address, answer, ref requests.Places, from, ref results);
             if (keeps)
             {
                 Keep(requests, page, granted, from);
@@ -386,19 +386,5 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             ulong page = _kept[i - from];
             _caches.Of(PackedPage.Shift(page)).Keep(Unsafe.Add(ref requests.Tags, i), Unsafe.Add(ref requests.Iovas, i), page);
         }
-    }
-
-    /// <summary>Writes answers to their places, at once where they stand side by side.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Write(uint bits, TLanes address, TLanes answer, ref ulong places, int from, ref ulong results)
-    {
-        int place = (int)Unsafe.Add(ref places, from);
-        if (bits == LaneCount.All<TLanes>() && Unsafe.Add(ref places, from + TLanes.Count - 1) - (ulong)place == (ulong)TLanes.Count - 1)
-        {
-            TLanes.StorePairs(address, answer, ref results, place);
-            return;
-        }
-
-        LaneAnswers.Write(bits, address, answer, ref Unsafe.Add(ref places, from), ref results);
     }
 }

@@ -43,14 +43,13 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
         where TRequesters : struct, IRequesters
     {
         LaneShape shape = requests.Shape;
+        ulong strayed = messages.Groups<TLanes>(ref iovas, count);
         if (shape.Mode != ContextMode.Nested)
         {
-            ulong missed = messages.Groups<TLanes>(ref iovas, count);
-            missed |= LookUp<TRequesters>(run, caches.HostTables, ref requests.Tags, ref iovas, count, reach, false, out ulong large);
-            return missed | Answer<TRequesters>(run, in host, requests, ref iovas, ref iovas, count, missed, large, ref results);
+            strayed |= LookUp<TRequesters>(run, caches.HostTables, ref requests.Tags, ref iovas, count, reach, false, out ulong large);
+            return strayed | Answer<TRequesters>(run, in host, requests, ref iovas, ref iovas, count, strayed, large, ref results);
         }
 
-        ulong strayed = messages.Groups<TLanes>(ref iovas, count);
         strayed |= LookUp<TRequesters>(
             run, caches.GuestTables, ref requests.Tags, ref iovas, count, reach, shape.SignExtended, out ulong guestLarge);
         strayed |= Read(run, in guest, ref iovas, count, strayed, guestLarge);
@@ -182,7 +181,7 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
 
             TLanes output = TLanes.Blend(TLanes.All(0xFFF), TLanes.Load(in iovas, i), page);
             TLanes answer = LaneAnswers.Of(TRequesters.Load<TLanes>(ref answers, i), page);
-            LaneAnswers.Write<TRequesters, TLanes>(i, count, output, answer, ref places, ref results);
+            LaneAnswers.Write<TRequesters, TLanes>(LaneCount.Live<TLanes>(i, count), output, answer, ref places, i, ref results);
         }
 
         return strayed;
