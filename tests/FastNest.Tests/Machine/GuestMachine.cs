@@ -4,7 +4,6 @@ using FastNest.Amd.Viommu;
 using FastNest.Engine;
 using FastNest.Memory;
 using FastNest.Requests;
-using Xunit;
 
 namespace FastNest.Tests.Machine;
 
@@ -15,12 +14,9 @@ namespace FastNest.Tests.Machine;
 internal sealed class GuestMachine : IDisposable
 {
     public const ulong RamSize = 64 << 20;
-    public const ulong DeviceTable = 0x20_0000;
-    public const ulong CommandRing = 0x40_0000;
-    public const ulong EventRing = 0x48_0000;
-    public const ulong PprRing = 0x4C_0000;
-    public const ulong Semaphore = 0x50_0000;
-    public const ulong FirstTable = 0x60_0000;
+    public const ulong DeviceTable = TestMachine.DeviceTable;
+
+    private const ulong PprRing = 0x4C_0000;
 
     /// <summary>The IOMMU's own device, and the domain of its table.</summary>
     public const uint IommuDevice = 0x0002;
@@ -39,16 +35,13 @@ internal sealed class GuestMachine : IDisposable
     public const ulong On = Mmio.CmdBufEn | Mmio.EventLogEn | Mmio.IommuEn | Mmio.GTEn | Mmio.PprLogEn | 1 << 15
         | VCmdEn | ViommuEn | GCR3TrpMode | GstBufferTrpMode;
 
-    private ulong _nextTable = FirstTable;
+    private readonly TestMachine _machine;
+    private readonly ulong _privateRoot;
     private ulong _nextGuest = 0x200_0000;
-    private ulong _ticket;
-    private ulong _privateRoot;
-    private TranslationPort? _port;
 
     public GuestMachine(int turn = 512, IommuFeatures? features = null, Func<DeviceTlbInvalidation, bool>? deviceTlb = null)
     {
-        Memory.AddOwned(0, RamSize);
-        Iommu = new(Memory, new()
+        _machine = new(RamSize, new AmdIommuOptions
         {
             Features = features ?? IommuFeatures.BuiltForGuests,
             PageResponse = Responses.Add,
@@ -61,16 +54,13 @@ internal sealed class GuestMachine : IDisposable
         });
         _privateRoot = NewTable();
         SetDte(IommuDevice, Bits.DteLow(_privateRoot, 5), IommuDomain);
-        Write(Mmio.DeviceTableBase, DeviceTable | 0x1FF);
-        Write(Mmio.CommandBase, CommandRing | 9UL << 56);
-        Write(Mmio.EventBase, EventRing | 9UL << 56);
         Write(Mmio.PprBase, PprRing | 9UL << 56);
-        Write(Mmio.Control, On);
+        _machine.Start(On);
     }
 
-    public GuestPhysicalSpace Memory { get; } = new();
+    public GuestPhysicalSpace Memory => _machine.Memory;
 
-    public AmdIommu Iommu { get; }
+    public AmdIommu Iommu => _machine.Iommu;
 
     public ViommuHardware Viommu => Iommu.Viommu!;
 
@@ -80,58 +70,26 @@ internal sealed class GuestMachine : IDisposable
 
     public List<DeviceTlbInvalidation> DeviceTlbs { get; } = [];
 
-    public TranslationPort Port => _port ??= Iommu.OpenPort();
+    public TranslationPort Port => _machine.Port;
 
-    public void Dispose()
-    {
-        _port?.Dispose();
-        Memory.Dispose();
-    }
+    public void Dispose() => _machine.Dispose();
 
-    public ulong Peek(ulong address)
-    {
-        Assert.Equal(MemoryStatus.Ok, Memory.Load64(address, out ulong value));
-        return value;
-    }
+    public ulong Peek(ulong address) => _machine.Peek(address);
 
-    public void Poke(ulong address, ulong value) => Assert.Equal(MemoryStatus.Ok, Memory.Store64(address, value));
+    public void Poke(ulong address, ulong value) => _machine.Poke(address, value);
 
-    public ulong Read(ulong offset, int size = 8) => Iommu.Read(offset, size);
+    public ulong Read(ulong offset, int size = 8) => _machine.Read(offset, size);
 
-    public void Write(ulong offset, ulong value, int size = 8) => Iommu.Write(offset, size, value);
+    public void Write(ulong offset, ulong value, int size = 8) => _machine.Write(offset, value, size);
 
-    public ulong NewTable()
-    {
-        _nextTable += 0x1000;
-        return _nextTable - 0x1000;
-    }
+    public ulong NewTable() => _machine.NewTable();
 
-    public void SetDte(uint device, ulong low, ulong domainWord = 0, ulong word2 = 0, ulong word3 = 0)
-    {
-        ulong at = DeviceTable + device * 32;
-        Poke(at + 8, domainWord);
-        Poke(at + 16, word2);
-        Poke(at + 24, word3);
-        Poke(at, low);
-    }
+    public void SetDte(uint device, ulong low, ulong domainWord = 0, ulong word2 = 0, ulong word3 = 0) =>
+        _machine.SetDte(device, low, domainWord, word2, word3);
 
     /// <summary>Maps one 4 KiB page in a host table of five levels.</summary>
-    public void Map(ulong root, ulong address, ulong page, ulong rights = Bits.IR | Bits.IW)
-    {
-        ulong table = root;
-        for (int level = 5; level > 1; level--)
-        {
-            ulong slot = TestMachine.Slot(table, level, address);
-            if ((Peek(slot) & Bits.PR) == 0)
-            {
-                Poke(slot, Bits.Pde(NewTable(), level - 1));
-            }
-
-            table = Peek(slot) & 0xF_FFFF_FFFF_F000;
-        }
-
-        Poke(TestMachine.Slot(table, 1, address), page == 0 ? 0 : Bits.Pte(page, rights));
-    }
+    public void Map(ulong root, ulong address, ulong page, ulong rights = Bits.IR | Bits.IW) =>
+        _machine.SetEntry(root, 5, address, 1, page == 0 ? 0 : Bits.Pte(page, rights));
 
     /// <summary>Backs a page of the private address space.</summary>
     /// <returns>Where it stands in memory.</returns>
@@ -161,35 +119,11 @@ internal sealed class GuestMachine : IDisposable
         return new(this, id, translateDevice, root, memory, devIds, domIds);
     }
 
-    public TranslationResult Translate(uint device, ulong iova, Access access = Access.Read) =>
-        Port.Translate(new TranslationRequest(new(device), iova, access));
+    public TranslationResult Translate(uint device, ulong iova, Access access = Access.Read) => _machine.Translate(device, iova, access);
 
     /// <summary>Host commands, and a COMPLETION_WAIT whose store must have come.</summary>
-    public void Send(params (ulong Low, ulong High)[] commands)
-    {
-        ulong tail = Read(Mmio.CommandTail);
-        foreach ((ulong low, ulong high) in commands.Append(Bits.StoreWait(Semaphore, ++_ticket)))
-        {
-            Poke(CommandRing + tail, low);
-            Poke(CommandRing + tail + 8, high);
-            tail = (tail + 16) & 0x1FFF;
-        }
-
-        Write(Mmio.CommandTail, tail, 4);
-        Assert.Equal(_ticket, Peek(Semaphore));
-    }
+    public void Send(params (ulong Low, ulong High)[] commands) => _machine.SendAndWait(commands);
 
     /// <summary>Takes every event out of the host's log.</summary>
-    public List<(ulong Low, ulong High)> DrainEvents()
-    {
-        var events = new List<(ulong, ulong)>();
-        ulong head = Read(Mmio.EventHead);
-        for (; head != Read(Mmio.EventTail); head = (head + 16) & 0x1FFF)
-        {
-            events.Add((Peek(EventRing + head), Peek(EventRing + head + 8)));
-        }
-
-        Write(Mmio.EventHead, head, 4);
-        return events;
-    }
+    public List<(ulong Low, ulong High)> DrainEvents() => _machine.DrainEvents();
 }

@@ -27,13 +27,15 @@ public sealed class TestMachine : IDisposable
     private TranslationPort? _port;
 
     public TestMachine(ulong efr = Mmio.BuiltEfr, ulong efr2 = 0, bool irtCacheDisable = false, bool guestBuffer = false)
+        : this(RamSize, new AmdIommuOptions { Features = new(efr, efr2, irtCacheDisable, guestBuffer) })
     {
-        Ram = Memory.AddOwned(0, RamSize);
-        Iommu = new(Memory, new()
-        {
-            Features = new(efr, efr2, irtCacheDisable, guestBuffer),
-            Interrupt = Interrupts.Add,
-        });
+    }
+
+    /// <summary>A machine with other memory and another IOMMU, whose interrupts are kept all the same.</summary>
+    public TestMachine(ulong ramSize, AmdIommuOptions options)
+    {
+        Ram = Memory.AddOwned(0, ramSize);
+        Iommu = new(Memory, options with { Interrupt = Interrupts.Add });
     }
 
     public GuestPhysicalSpace Memory { get; } = new();
