@@ -203,11 +203,13 @@ public sealed class IoasSelftests : IDisposable
     [Fact]
     public void AccessPinUnmap()
     {
+        int pinned = 1;
         IoasAccess? access = null;
         access = _machine.Context.CreateAccess(true, range =>
         {
-            if (range.First <= 16 * Page)
+            if (Interlocked.Exchange(ref pinned, 0) == 1)
             {
+                Assert.Equal(new IovaRange(16 * Page, 20 * Page - 1), range);
                 access!.Unpin(16 * Page, 2 * Page);
             }
         });
@@ -273,8 +275,15 @@ public sealed class IoasSelftests : IDisposable
     {
         Ioas copy = _machine.Context.CreateIoas();
         Ioas next = _machine.Context.CreateIoas();
+        int pinned = 1;
         IoasAccess? access = null;
-        access = _machine.Context.CreateAccess(true, _ => access!.Unpin(16 * Page, Page));
+        access = _machine.Context.CreateAccess(true, _ =>
+        {
+            if (Interlocked.Exchange(ref pinned, 0) == 1)
+            {
+                access!.Unpin(16 * Page, Page);
+            }
+        });
         access.Attach(_ioas);
         _ioas.Map(Fixed, User, 2 * Page, 16 * Page);
         access.Pin(16 * Page, Page, new ulong[1], write: true);
