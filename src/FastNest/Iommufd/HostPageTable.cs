@@ -1,0 +1,253 @@
+using System.Numerics;
+using FastNest.Formats;
+using FastNest.Requests;
+
+namespace FastNest.Iommufd;
+
+/// <summary>
+/// Writes AMD v1 tables: whole runs at a time, in the largest pages that fit. Walkers may read meanwhile; callers write one at
+/// a time, and never map what is mapped.
+/// </summary>
+internal sealed partial class HostPageTable : IDisposable
+{
+    /// <summary>Pages of 4 KiB, 2 MiB and 1 GiB.</summary>
+    public const ulong DefaultPageSizes = 1UL << 12 | 1UL << 21 | 1UL << 30;
+
+    private const int Entries = 512;
+    private const int IndexBits = 9;
+
+    private readonly TablePages _pages;
+    private readonly List<ulong> _unlinked = [];
+
+    // The table of level 1 that was written last, for runs too short to be worth the way down each.
+    private ulong _recentSpan = ulong.MaxValue;
+    private ulong _recentTable;
+
+    /// <summary>Makes an empty table.</summary>
+    /// <param name="pages">Where its pages come from and go to.</param>
+    /// <param name="levels">The level of the top table, 1 to 6.</param>
+    /// <param name="pageSizes">One bit for each page size in bytes; 4 KiB must be there.</param>
+    public HostPageTable(TablePages pages, int levels, ulong pageSizes = DefaultPageSizes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(levels, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(levels, AmdV1.MaximumLevels);
+        if (BitOperations.TrailingZeroCount(pageSizes) != AmdV1.IndexShift(1))
+        {
+            throw new ArgumentException($"page sizes 0x{pageSizes:x}: the least must be 4096", nameof(pageSizes));
+        }
+
+        _pages = pages;
+        Levels = levels;
+        PageSizes = pageSizes;
+        Root = pages.Take();
+    }
+
+    /// <summary>The physical address of the top table.</summary>
+    public ulong Root { get; }
+
+    /// <summary>The level of the top table.</summary>
+    public int Levels { get; }
+
+    /// <summary>One bit for each page size in bytes.</summary>
+    public ulong PageSizes { get; set; }
+
+    /// <summary>The last address that the table translates.</summary>
+    public ulong Last => Levels == AmdV1.MaximumLevels ? ulong.MaxValue : (1UL << AmdV1.IndexShift(Levels + 1)) - 1;
+
+    /// <summary>Maps a run of pages that are not mapped yet.</summary>
+    /// <param name="iova">The first address, a multiple of 4096.</param>
+    /// <param name="physical">What it stands for, a multiple of 4096.</param>
+    /// <param name="length">Bytes, a multiple of 4096; the end is within the table.</param>
+    /// <param name="rights">Read, write or both.</param>
+    /// <exception cref="IommufdException">ENOMEM: no page for a table; what is mapped so far must be unmapped by the caller.</exception>
+    public void Map(ulong iova, ulong physical, ulong length, Access rights)
+    {
+        ulong leaf = AmdV1Entry.Leaf(rights);
+        ulong span = iova >> AmdV1.IndexShift(2);
+        if (span == _recentSpan && (iova + length - 1) >> AmdV1.IndexShift(2) == span && length >> AmdV1.IndexShift(2) == 0)
+        {
+            Fill(_recentTable, 1, iova, physical, length, leaf);
+            return;
+        }
+
+        Fill(Root, Levels, iova, physical, length, leaf);
+    }
+
+    /// <summary>
+    /// Takes out what is mapped in a range, whose ends do not cut a page. Tables left empty are unlinked; they go back with
+    /// <see cref="GiveBack"/>, when no walker or cache knows them any more.
+    /// </summary>
+    /// <param name="iova">The first address, a multiple of 4096.</param>
+    /// <param name="length">Bytes, a multiple of 4096.</param>
+    public void Unmap(ulong iova, ulong length)
+    {
+        _recentSpan = ulong.MaxValue;
+        Clear(Root, Levels, iova, length);
+    }
+
+    /// <summary>Gives back the tables that were unlinked; call it when the range has been invalidated.</summary>
+    public void GiveBack() => _pages.Give(_unlinked);
+
+    /// <summary>Gives everything back. No walker may know the root any more.</summary>
+    public void Dispose()
+    {
+        Unlink(Root, Levels);
+        GiveBack();
+    }
+
+    private void Fill(ulong table, int level, ulong iova, ulong physical, ulong length, ulong leaf)
+    {
+        Span<ulong> entries = _pages.Entries(table);
+        int shift = AmdV1.IndexShift(level);
+        if (level == 1)
+        {
+            (_recentSpan, _recentTable) = (iova >> AmdV1.IndexShift(2), table);
+        }
+
+        while (length != 0)
+        {
+            int index = (int)(iova >> shift) & (Entries - 1);
+            int size = PageShift(level, iova, physical, length, out ulong reach);
+            ulong done;
+            if (size != 0)
+            {
+                done = WriteRun(entries[index..], shift, size, physical, Math.Min(reach, length), leaf);
+            }
+            else
+            {
+                ulong span = 1UL << shift;
+                done = Math.Min(length, span - (iova & (span - 1)));
+                Fill(Child(ref entries[index], level), level - 1, iova, physical, done, leaf);
+            }
+
+            iova += done;
+            physical += done;
+            length -= done;
+        }
+    }
+
+    /// <summary>
+    /// The largest page that may begin here in a table of a level, or 0 when the way leads further down; and for how many bytes
+    /// no larger page of the level could begin.
+    /// </summary>
+    private int PageShift(int level, ulong iova, ulong physical, ulong length, out ulong reach)
+    {
+        reach = ulong.MaxValue;
+        if (level == AmdV1.MaximumLevels)
+        {
+            return 0;
+        }
+
+        int shift = AmdV1.IndexShift(level);
+        ulong here = PageSizes & ((1UL << (shift + IndexBits)) - 1) & ~((1UL << shift) - 1);
+        ulong place = iova | physical;
+        ulong fits = here & ((2UL << BitOperations.Log2(length)) - 1);
+        ulong begins = place == 0 ? fits : fits & ((place & (~place + 1)) << 1) - 1;
+        int size = begins == 0 ? 0 : BitOperations.Log2(begins);
+        ulong larger = fits & ~((2UL << size) - 1);
+        if (size != 0 && larger != 0)
+        {
+            ulong next = 1UL << BitOperations.TrailingZeroCount(larger);
+            if (((iova ^ physical) & (next - 1)) == 0)
+            {
+                reach = next - (iova & (next - 1));
+            }
+        }
+
+        return size;
+    }
+
+    /// <summary>Writes pages of one size to the end of the run or of the table; returns how many bytes they map.</summary>
+    private static ulong WriteRun(Span<ulong> entries, int shift, int size, ulong physical, ulong length, ulong leaf)
+    {
+        ulong entry = leaf | physical;
+        if (size == shift)
+        {
+            int count = (int)Math.Min((ulong)entries.Length, length >> size);
+            ulong step = 1UL << size;
+            foreach (ref ulong place in entries[..count])
+            {
+                place = entry;
+                entry += step;
+            }
+
+            return (ulong)count << size;
+        }
+
+        int each = 1 << (size - shift);
+        int pages = (int)Math.Min((ulong)(entries.Length / each), length >> size);
+        for (int page = 0; page < pages; page++)
+        {
+            entries.Slice(page * each, each).Fill(AmdV1Entry.Sized(entry, size));
+            entry += 1UL << size;
+        }
+
+        return (ulong)pages << size;
+    }
+
+    private ulong Child(ref ulong entry, int level)
+    {
+        if (entry == 0)
+        {
+            // The page is zero before a walker can find it.
+            Volatile.Write(ref entry, AmdV1Entry.Directory(_pages.Take(), level - 1));
+        }
+
+        return entry & AmdV1.Address;
+    }
+
+    /// <summary>Returns whether the table is empty now.</summary>
+    private bool Clear(ulong table, int level, ulong iova, ulong length)
+    {
+        Span<ulong> entries = _pages.Entries(table);
+        int shift = AmdV1.IndexShift(level);
+        ulong span = 1UL << shift;
+        while (length != 0)
+        {
+            int index = (int)(iova >> shift) & (Entries - 1);
+            ulong done = Math.Min(length, span - (iova & (span - 1)));
+            ulong entry = entries[index];
+            if (level == 1)
+            {
+                int count = (int)Math.Min(length >> shift, (ulong)(Entries - index));
+                entries.Slice(index, count).Clear();
+                done = (ulong)count << shift;
+            }
+            else if (!AmdV1Entry.IsDirectory(entry))
+            {
+                entries[index] = 0;
+            }
+            else if (done == span)
+            {
+                Volatile.Write(ref entries[index], 0);
+                Unlink(entry & AmdV1.Address, level - 1);
+            }
+            else if (Clear(entry & AmdV1.Address, level - 1, iova, done))
+            {
+                Volatile.Write(ref entries[index], 0);
+                _unlinked.Add(entry & AmdV1.Address);
+            }
+
+            iova += done;
+            length -= done;
+        }
+
+        return !entries.ContainsAnyExcept(0UL);
+    }
+
+    private void Unlink(ulong table, int level)
+    {
+        if (level > 1)
+        {
+            foreach (ulong entry in _pages.Entries(table))
+            {
+                if (AmdV1Entry.IsDirectory(entry))
+                {
+                    Unlink(entry & AmdV1.Address, level - 1);
+                }
+            }
+        }
+
+        _unlinked.Add(table);
+    }
+}

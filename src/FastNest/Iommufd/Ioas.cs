@@ -1,0 +1,226 @@
+using FastNest.Requests;
+
+namespace FastNest.Iommufd;
+
+/// <summary>
+/// An I/O address space: which memory of processes stands behind which I/O virtual address (IOVA). Every paging domain made
+/// from it has the same mappings. Without a domain or a pinning access nothing is pinned. Calls may come from any thread.
+/// </summary>
+/// <remarks>The rules and error numbers of Linux drivers/iommu/iommufd/ioas.c and io_pagetable.c.</remarks>
+public sealed partial class Ioas : IommufdObject
+{
+    private readonly OrderedMap<IoasArea> _areas = new();
+    private readonly List<PagingDomain> _domains = [];
+    private readonly HashSet<IoasAccess> _accesses = [];
+    private bool _hugePages = true;
+
+    internal Ioas(IommufdContext context)
+        : base(context)
+    {
+    }
+
+    /// <summary>What addresses and lengths of mappings must be multiples of: 1, or with a domain or a pinning access 4096.</summary>
+    public ulong Alignment { get; private set; } = 1;
+
+    /// <summary>Whether tables may hold pages above 4 KiB (IOMMU_OPTION_HUGE_PAGES).</summary>
+    /// <exception cref="IommufdException">Setting false. EINVAL: a domain and a mapping exist. EADDRINUSE: a mapping is misaligned.</exception>
+    public bool HugePages
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return _hugePages;
+            }
+        }
+
+        set
+        {
+            lock (Gate)
+            {
+                if (value == _hugePages)
+                {
+                    return;
+                }
+
+                if (!value && _domains.Count != 0 && _areas.Count != 0)
+                {
+                    throw new IommufdException(Errno.EINVAL, "val64", 0, "a domain holds mappings; none may exist");
+                }
+
+                if (!value)
+                {
+                    RequireAligned(PageSource.PageSize);
+                }
+
+                _hugePages = value;
+                _domains.ForEach(domain => domain.UseHugePages(value));
+                FindAlignment();
+            }
+        }
+    }
+
+    /// <summary>Guards the areas, domains and accesses. Taken before the locks of pages and tables, never while a callback runs.</summary>
+    internal Lock Gate { get; } = new();
+
+    internal void AddDomain(PagingDomain domain)
+    {
+        lock (Gate)
+        {
+            RequireAligned(PageSource.PageSize);
+            if (domain.Aperture.Last != ulong.MaxValue)
+            {
+                Reserve(domain, new(domain.Aperture.Last + 1, ulong.MaxValue));
+            }
+
+            domain.UseHugePages(_hugePages);
+            var filled = new List<IoasArea>();
+            try
+            {
+                foreach (IoasArea area in Areas(0))
+                {
+                    Hold(area);
+                    filled.Add(area);
+                    try
+                    {
+                        domain.Fill(area);
+                    }
+                    catch
+                    {
+                        filled.Remove(area);
+                        LetGo(area);
+                        throw;
+                    }
+                }
+            }
+            catch
+            {
+                filled.ForEach(domain.Clear);
+                filled.ForEach(LetGo);
+                Unreserve(domain);
+                throw;
+            }
+
+            _domains.Add(domain);
+            FindAlignment();
+        }
+    }
+
+    internal void RemoveDomain(PagingDomain domain)
+    {
+        lock (Gate)
+        {
+            _domains.Remove(domain);
+            domain.InvalidateAll();
+            foreach (IoasArea area in Areas(0))
+            {
+                LetGo(area);
+            }
+
+            Unreserve(domain);
+            FindAlignment();
+        }
+    }
+
+    private protected override void OnDestroyed()
+    {
+        lock (Gate)
+        {
+            while (_areas.TryCeiling(0, out IoasArea? area))
+            {
+                RemoveArea(area);
+            }
+        }
+    }
+
+    private static Access Rights(IoasMapOptions flags) =>
+        ((flags & IoasMapOptions.Readable) != 0 ? Access.Read : Access.None)
+        | ((flags & IoasMapOptions.Writeable) != 0 ? Access.Write : Access.None);
+
+    private IEnumerable<IoasArea> Areas(ulong from) => _areas.From(from, static area => area.Last);
+
+    private bool IsMapped(IovaRange range, out IoasArea? area) => _areas.TryFloor(range.Last, out area) && area.Last >= range.First;
+
+    /// <summary>Pins an area's pages for the first domain that has it; more domains share that pin.</summary>
+    private static void Hold(IoasArea area)
+    {
+        if (area.Domains == 0)
+        {
+            area.Pages.Pin(area.Start, area.At(area.Last));
+        }
+
+        area.Domains++;
+    }
+
+    private static void LetGo(IoasArea area)
+    {
+        if (--area.Domains == 0)
+        {
+            area.Pages.Unpin(area.Start, area.At(area.Last));
+        }
+    }
+
+    private void AddArea(IoasArea area)
+    {
+        int filled = 0;
+        try
+        {
+            for (; filled < _domains.Count; filled++)
+            {
+                Hold(area);
+                try
+                {
+                    _domains[filled].Fill(area);
+                }
+                catch
+                {
+                    LetGo(area);
+                    throw;
+                }
+            }
+        }
+        catch
+        {
+            while (filled-- > 0)
+            {
+                _domains[filled].Clear(area);
+                LetGo(area);
+            }
+
+            throw;
+        }
+
+        _areas.Add(area.Iova, area);
+    }
+
+    private void RemoveArea(IoasArea area)
+    {
+        _areas.Remove(area.Iova);
+        foreach (PagingDomain domain in _domains)
+        {
+            domain.Clear(area);
+            LetGo(area);
+        }
+
+        Freed(area.Iova);
+    }
+
+    private void RequireAligned(ulong alignment)
+    {
+        if (alignment <= Alignment)
+        {
+            return;
+        }
+
+        foreach (IoasArea area in Areas(0))
+        {
+            if (!area.IsAligned(alignment))
+            {
+                throw new IommufdException(Errno.EADDRINUSE, "iova", area.Iova, $"the mapping there is not aligned to {alignment}");
+            }
+        }
+    }
+
+    private void FindAlignment() => Alignment =
+        !_hugePages || _domains.Count != 0 || _accesses.Any(static access => access.PinsPages) ? PageSource.PageSize : 1;
+}

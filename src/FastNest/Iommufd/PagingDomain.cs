@@ -1,0 +1,161 @@
+namespace FastNest.Iommufd;
+
+/// <summary>
+/// Tables that hold the mappings of one IOAS: what a paging HWPT is over. From <see cref="Attach"/> to <see cref="Dispose"/>
+/// they follow the IOAS. All members may be called from any thread.
+/// </summary>
+internal sealed class PagingDomain : IDisposable
+{
+    private readonly IDomainInvalidation? _invalidation;
+    private bool _attached;
+
+    /// <summary>Makes a domain with empty tables; it is a user of the IOAS until disposed.</summary>
+    /// <param name="ioas">Where its mappings come from.</param>
+    /// <param name="format">What its tables look like.</param>
+    /// <param name="invalidation">Told of what is unmapped, or null when nothing walks the tables.</param>
+    /// <exception cref="IommufdException">ENOENT: the IOAS is destroyed. ENOMEM: no page for the top table.</exception>
+    public PagingDomain(Ioas ioas, PagingFormat format, IDomainInvalidation? invalidation = null)
+    {
+        Ioas = ioas;
+        Format = format;
+        _invalidation = invalidation;
+        ioas.AddUser();
+        try
+        {
+            Table = new HostPageTable(ioas.Context.TablePages, format.Levels, format.PageSizes);
+        }
+        catch
+        {
+            ioas.ReleaseUser();
+            throw;
+        }
+    }
+
+    public Ioas Ioas { get; }
+
+    public PagingFormat Format { get; }
+
+    public HostPageTable Table { get; }
+
+    /// <summary>The physical address of the top table.</summary>
+    public ulong Root => Table.Root;
+
+    /// <summary>The addresses that the tables translate.</summary>
+    public IovaRange Aperture => new(0, Table.Last);
+
+    /// <summary>Whether walkers are asked to mark what is written.</summary>
+    public bool TracksDirty { get; private set; }
+
+    /// <summary>Fills the tables with what the IOAS maps and keeps them so.</summary>
+    /// <exception cref="IommufdException">
+    /// EADDRINUSE: a mapping is misaligned, or it or an allowed range is outside of the aperture. EFAULT, ENOMEM: pages cannot be
+    /// pinned. Nothing is changed.
+    /// </exception>
+    public void Attach()
+    {
+        Ioas.AddDomain(this);
+        _attached = true;
+    }
+
+    /// <summary>Takes the domain off its IOAS and gives the tables back. No walker may use the root any more.</summary>
+    public void Dispose()
+    {
+        if (_attached)
+        {
+            _attached = false;
+            Ioas.RemoveDomain(this);
+        }
+
+        Table.Dispose();
+        Ioas.ReleaseUser();
+    }
+
+    /// <summary>Turns dirty tracking on, with every page clean, or off.</summary>
+    public void SetDirtyTracking(bool enable)
+    {
+        lock (Ioas.Gate)
+        {
+            if (enable && Table.ReadDirty(0, Aperture.Last, DirtyBitmap.None, clear: true))
+            {
+                _invalidation?.Invalidate(this, Aperture);
+            }
+
+            TracksDirty = enable;
+        }
+    }
+
+    /// <summary>Adds the pages that were written to a bitmap (HWPT_GET_DIRTY_BITMAP). What is not mapped is not dirty.</summary>
+    /// <param name="iova">The first address, a multiple of the page size and of the alignment of the IOAS.</param>
+    /// <param name="length">Bytes, such a multiple too.</param>
+    /// <param name="pageSize">Bytes that a bit stands for, a power of two.</param>
+    /// <param name="bitmap">Bits are added to it; bit 0 of byte 0 is the first page.</param>
+    /// <param name="clear">Whether what is read begins anew; false is NO_CLEAR.</param>
+    /// <exception cref="IommufdException">EOVERFLOW: the range wraps. EINVAL: a value is misaligned. EFAULT: the bitmap is too short.</exception>
+    public void ReadDirty(ulong iova, ulong length, ulong pageSize, Memory<byte> bitmap, bool clear)
+    {
+        if (length > ulong.MaxValue - iova)
+        {
+            throw new IommufdException(Errno.EOVERFLOW, "length", length, $"from 0x{iova:x} on must end within 64 bits");
+        }
+
+        if (!ulong.IsPow2(pageSize))
+        {
+            throw new IommufdException(Errno.EINVAL, "page_size", pageSize, "must be a power of two");
+        }
+
+        lock (Ioas.Gate)
+        {
+            ulong alignment = Math.Max(pageSize, Ioas.Alignment);
+            if (length == 0 || ((iova | length) & (alignment - 1)) != 0)
+            {
+                throw new IommufdException(Errno.EINVAL, "length", length, $"must not be zero and, as iova 0x{iova:x}, a multiple of {alignment}");
+            }
+
+            ulong pages = length / pageSize;
+            if ((pages + 7) / 8 > (ulong)bitmap.Length)
+            {
+                throw new IommufdException(Errno.EFAULT, "data", (ulong)bitmap.Length, $"bytes for {pages} pages, one bit each");
+            }
+
+            ulong last = Math.Min(iova + (length - 1), Aperture.Last);
+            if (iova <= last
+                && Table.ReadDirty(iova, last - iova + 1, new(bitmap, iova, int.CreateChecked(ulong.Log2(pageSize))), clear)
+                && clear)
+            {
+                _invalidation?.Invalidate(this, new(iova, last));
+            }
+        }
+    }
+
+    /// <summary>Writes an area's pages, which are pinned, into the tables. Under the lock of the IOAS.</summary>
+    internal void Fill(IoasArea area)
+    {
+        try
+        {
+            for (ulong done = 0; done < area.Length;)
+            {
+                ulong physical = area.Pages.Locate(area.Start + done, area.Length - done, out ulong run);
+                Table.Map(area.Iova + done, physical, run, area.Rights);
+                done += run;
+            }
+        }
+        catch
+        {
+            Clear(area);
+            throw;
+        }
+    }
+
+    /// <summary>Takes an area out of the tables; afterwards no device reaches its pages. Under the lock of the IOAS.</summary>
+    internal void Clear(IoasArea area)
+    {
+        Table.Unmap(area.Iova, area.Length);
+        _invalidation?.Invalidate(this, area.Range);
+        Table.GiveBack();
+    }
+
+    /// <summary>Nothing in the tables may be used any more. Under the lock of the IOAS.</summary>
+    internal void InvalidateAll() => _invalidation?.Invalidate(this, Aperture);
+
+    internal void UseHugePages(bool use) => Table.PageSizes = use ? Format.PageSizes : PageSource.PageSize;
+}
