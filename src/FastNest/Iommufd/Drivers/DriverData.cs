@@ -1,0 +1,34 @@
+namespace FastNest.Iommufd.Drivers;
+
+/// <summary>Data of a driver's own form.</summary>
+/// <param name="Type">Which form; 0 is none.</param>
+/// <param name="Bytes">The structure, as the caller gave it.</param>
+internal readonly record struct DriverData(uint Type, ReadOnlyMemory<byte> Bytes)
+{
+    /// <summary>Checks form and length, and gives the structure in full: what the caller left out is zero.</summary>
+    /// <param name="type">The form that the driver wants.</param>
+    /// <param name="minimum">The shortest structure ever known.</param>
+    /// <param name="full">Receives the structure.</param>
+    /// <exception cref="IommufdException">EOPNOTSUPP: another form. EINVAL: too short. E2BIG: longer, and not with zeros.</exception>
+    public void CopyTo(uint type, int minimum, Span<byte> full)
+    {
+        if (Type != type)
+        {
+            throw new IommufdException(Errno.EOPNOTSUPP, "data_type", Type, $"must be {type}");
+        }
+
+        if (Bytes.Length < minimum)
+        {
+            throw new IommufdException(Errno.EINVAL, "data_len", (ulong)Bytes.Length, $"must be at least {minimum}");
+        }
+
+        ReadOnlySpan<byte> given = Bytes.Span;
+        if (given.Length > full.Length && given[full.Length..].ContainsAnyExcept((byte)0))
+        {
+            throw new IommufdException(Errno.E2BIG, "data_len", (ulong)Bytes.Length, $"must be zero after {full.Length} bytes");
+        }
+
+        full.Clear();
+        given[..Math.Min(given.Length, full.Length)].CopyTo(full);
+    }
+}
