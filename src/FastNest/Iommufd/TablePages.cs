@@ -28,18 +28,22 @@ internal sealed class TablePages(GuestPhysicalSpace memory) : IDisposable
         ulong page;
         lock (_gate)
         {
-            Taken++;
             if (!_free.TryPop(out page))
             {
                 if (_next == _end)
                 {
-                    AddChunk();
+                    MemoryRegion chunk = HostMemory.Add(memory, ChunkSize);
+                    _chunks.Add(chunk);
+                    (_next, _end) = (chunk.Start, chunk.Start + ChunkSize);
                 }
 
                 page = _next;
                 _next += PageSize;
+                Taken++;
                 return page;
             }
+
+            Taken++;
         }
 
         Entries(page).Clear();
@@ -75,37 +79,5 @@ internal sealed class TablePages(GuestPhysicalSpace memory) : IDisposable
         }
 
         _chunks.Clear();
-    }
-
-    /// <summary>Adds memory in the highest hole that is large enough. Another context may be quicker: then look again.</summary>
-    private void AddChunk()
-    {
-        for (int attempt = 0; attempt < 16; attempt++)
-        {
-            ulong end = 1UL << GuestPhysicalSpace.AddressBits;
-            foreach (MemoryRegion region in memory.Regions.Reverse())
-            {
-                if (end - (region.Start + region.Length) >= ChunkSize)
-                {
-                    break;
-                }
-
-                end = region.Start & ~(ChunkSize - 1);
-            }
-
-            try
-            {
-                _chunks.Add(memory.AddOwned(end - ChunkSize, ChunkSize));
-                _next = end - ChunkSize;
-                _end = end;
-                return;
-            }
-            catch (MemoryMapException) when (attempt < 15)
-            {
-            }
-        }
-
-        Taken--;
-        throw new IommufdException(Errno.ENOMEM, "tables", ChunkSize, "no hole of the physical memory is large enough");
     }
 }
