@@ -22,17 +22,15 @@ internal sealed class IdMap(ViommuMemory memory, HostErrors errors, DeviceId iom
     public void SetDevice(VirtualIommu guest, ushort id, bool valid, ushort host)
     {
         ulong at = PrivateLayout.DeviceId(guest.Id, id);
-        Tell(guest, at, memory.TryStore(iommu, at, Entry(valid, host), 0));
+        Tell(guest, at, memory.TryStore(iommu, at, PrivateLayout.Entry(valid, host), 0));
     }
 
     /// <summary>Maps a domain, or takes the mapping away.</summary>
     public void SetDomain(VirtualIommu guest, ushort id, bool valid, ushort host)
     {
         ulong at = PrivateLayout.DomainId(guest.Id, id);
-        Tell(guest, at, memory.TryStore(iommu, at, Entry(valid, host)));
+        Tell(guest, at, memory.TryStore(iommu, at, PrivateLayout.Entry(valid, host)));
     }
-
-    private static ulong Entry(bool valid, ushort host) => PrivateLayout.Valid.Of(valid ? 1UL : 0) | PrivateLayout.HostId.Of(host);
 
     private bool TryFind(VirtualIommu guest, ulong at, out ushort host)
     {

@@ -9,15 +9,27 @@ namespace FastNest.Amd.Viommu;
 /// </summary>
 internal static class PrivateLayout
 {
-    private const ulong DirtyStatus = 0x00_0040_0000;
+    /// <summary>The dirty status of every guest's command buffer.</summary>
+    public const ulong DirtyStatus = 0x00_0040_0000;
+
+    /// <summary>Its length in bytes.</summary>
+    public const ulong DirtyStatusLength = 0x2000;
+
+    /// <summary>How many device or domain ids a guest has.</summary>
+    public const int Ids = 65536;
+
     private const ulong DeviceIds = 0x10_0000_0000;
     private const ulong DomainIds = 0x20_0000_0000;
     private const ulong CommandBuffers = 0x28_0000_0000;
     private const ulong PprLogs = 0x30_0000_0000;
     private const ulong EventLogs = 0x40_0000_0000;
 
-    private const ulong DeviceIdEntry = 16;
-    private const ulong DomainIdEntry = 8;
+    /// <summary>Bytes of a device id's entry.</summary>
+    public const ulong DeviceIdEntry = 16;
+
+    /// <summary>Bytes of a domain id's entry.</summary>
+    public const ulong DomainIdEntry = 8;
+
     private const ulong RingSlot = 512 << 10;
 
     /// <summary>Entry of a mapping table: it maps (reading 94).</summary>
@@ -25,6 +37,9 @@ internal static class PrivateLayout
 
     /// <summary>Entry of a mapping table: the host's id, of a device in the entry's first quadword (reading 94).</summary>
     public static readonly BitField HostId = Bits(39, 24);
+
+    /// <summary>The first quadword of a mapping table's entry (reading 94).</summary>
+    public static ulong Entry(bool valid, ushort host) => Valid.Of(valid ? 1UL : 0) | HostId.Of(host);
 
     /// <summary>Where the entry of a guest's device id stands; 16 bytes.</summary>
     public static ulong DeviceId(ushort guest, ushort id) => DeviceIds + (((ulong)guest << 16) | id) * DeviceIdEntry;

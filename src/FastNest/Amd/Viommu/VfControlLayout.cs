@@ -36,9 +36,15 @@ internal static class VfControlLayout
     /// <summary>Misc: the device whose host table translates the guest's addresses.</summary>
     public static readonly BitField TranslateDevID = Bits(31, 16);
 
-    private static readonly BitField RingBase = Bits(51, 12);
-    private static readonly BitField PprRingBase = Bits(55, 16);
-    private static readonly BitField Length = Bits(3, 0);
+    /// <summary>Where a ring stands, but for the PPR log.</summary>
+    public static readonly BitField RingBase = Bits(51, 12);
+
+    /// <summary>Where the PPR log stands, shifted by four.</summary>
+    public static readonly BitField PprRingBase = Bits(55, 16);
+
+    /// <summary>A ring's length as log2 of its entries.</summary>
+    public static readonly BitField Length = Bits(3, 0);
+
     private static readonly BitField LengthB = Bits(7, 4);
     private static readonly BitField LogEn = Bit(8);
     private static readonly BitField IntEn = Bit(9);

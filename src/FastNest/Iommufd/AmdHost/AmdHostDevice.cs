@@ -76,8 +76,17 @@ internal sealed class AmdHostDevice : HostDevice
     internal override HardwareDomain CreateNested(HardwarePagingDomain parent, HwptOptions options, DriverData data) =>
         throw new IommufdException(Errno.EOPNOTSUPP, "pt_id", data.Type, "a nested HWPT is made on a vIOMMU");
 
-    internal override HardwareViommu CreateViommu(uint type, HardwarePagingDomain parent, Memory<byte> data) =>
-        throw new IommufdException(Errno.EOPNOTSUPP, "type", type, "no such vIOMMU");
+    internal override HardwareViommu CreateViommu(uint type, HardwarePagingDomain parent, Memory<byte> data)
+    {
+        if (type != AmdViommu.Type || !_iommu.ServesGuests)
+        {
+            throw new IommufdException(Errno.EOPNOTSUPP, "type", type, $"must be {AmdViommu.Type}, on an IOMMU that serves guests");
+        }
+
+        return parent is AmdPagingDomain tables
+            ? new AmdViommu(_driver, _iommu, tables, data)
+            : throw new IommufdException(Errno.EINVAL, "hwpt_id", Id.Value, "the nest parent is not of the device's driver");
+    }
 
     internal override void Attach(uint? pasid, HardwareDomain? domain)
     {
@@ -113,6 +122,11 @@ internal sealed class AmdHostDevice : HostDevice
         AmdPagingDomain { DemandsDirtyTracking: true } when !TracksDirty =>
             throw new IommufdException(Errno.EINVAL, "hwpt_id", Id.Value, "the device's IOMMU does not mark what is written"),
         AmdPagingDomain paging => new Attachment(Entry, paging),
+        AmdNestedDomain nested when nested.Viommu.Iommu != _iommu =>
+            throw new IommufdException(Errno.EINVAL, "hwpt_id", Id.Value, "the HWPT is on another IOMMU"),
+        AmdNestedDomain { Guest.Translates: true } nested when nested.Viommu.FindDevice(Entry) is null =>
+            throw new IommufdException(Errno.ENOENT, "dev_id", Id.Value, "the VM has no number for the device"),
+        AmdNestedDomain nested => new NestedAttachment(Entry, nested),
         _ => throw new IommufdException(Errno.EINVAL, "hwpt_id", Id.Value, "the HWPT is not of the device's driver"),
     };
 }

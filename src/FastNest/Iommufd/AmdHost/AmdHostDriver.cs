@@ -44,7 +44,7 @@ public sealed class AmdHostDriver : IDisposable
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            var iommu = new AmdHostIommu(_memory, options ?? new() { Features = IommuFeatures.BuiltForGuests }, events);
+            var iommu = new AmdHostIommu(this, _memory, options ?? new() { Features = IommuFeatures.BuiltForGuests }, events);
             _iommus.Add(iommu);
             return iommu;
         }
@@ -63,10 +63,7 @@ public sealed class AmdHostDriver : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(id.Value, (uint)ushort.MaxValue, nameof(id));
         options ??= new();
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)options.PasidBits, (uint)TranslationRequest.PasidBits, nameof(options));
-        var entry = new DeviceEntry(iommu, id) { HasAts = options.Ats, TakesPageRequests = options.PageRequests };
-        return iommu.TryAddEntry(entry)
-            ? new AmdHostDevice(this, iommu, entry, options)
-            : throw new IommufdException(Errno.EBUSY, "device", id.Value, "the id is in use");
+        return new AmdHostDevice(this, iommu, iommu.AddEntry(id, options.Ats, options.PageRequests), options);
     }
 
     /// <summary>
@@ -80,7 +77,7 @@ public sealed class AmdHostDriver : IDisposable
             if (!_disposed)
             {
                 _disposed = true;
-                _iommus.ForEach(iommu => iommu.ShutDown(_memory));
+                _iommus.ForEach(static iommu => ((IDisposable)iommu).Dispose());
                 Pages.Dispose();
             }
         }

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using FastNest.Amd;
 using FastNest.Amd.DeviceTable;
+using FastNest.Amd.Events;
 using FastNest.Amd.Registers;
 using FastNest.Layouts;
 using FastNest.Memory;
@@ -9,7 +11,7 @@ using FastNest.Requests;
 namespace FastNest.Iommufd.AmdHost;
 
 /// <summary>One IOMMU under the host's driver, which alone may write to its registers. Made by <see cref="AmdHostDriver.AddIommu"/>.</summary>
-public sealed class AmdHostIommu
+public sealed class AmdHostIommu : IDisposable
 {
     private const ulong TableLength = 65536 * Dte.Size;
     private const ulong CommandRing = TableLength;
@@ -21,9 +23,13 @@ public sealed class AmdHostIommu
 
     private readonly MemoryRegion _memory;
     private readonly DeviceEntry?[] _entries = new DeviceEntry?[65536];
+    private readonly ConcurrentDictionary<ushort, AmdViommu> _guests = new();
+    private readonly IdPool _translateIds = new("trans_devid");
+    private PrivateSpace? _privateSpace;
 
-    internal AmdHostIommu(GuestPhysicalSpace memory, AmdIommuOptions options, Action<Amd.Events.IommuEvent>? events)
+    internal AmdHostIommu(AmdHostDriver driver, GuestPhysicalSpace memory, AmdIommuOptions options, Action<IommuEvent>? events)
     {
+        Device = options.Viommu.Device;
         _memory = HostMemory.Add(memory, MemoryLength);
         Iommu = new(memory, options with
         {
@@ -36,6 +42,10 @@ public sealed class AmdHostIommu
         Commands = new(Iommu, _memory, CommandRing, Semaphore);
         Logs = new(this, _memory, EventRing, PprRing, events);
         BringUp();
+        if (Iommu.Viommu is not null && StartViommu())
+        {
+            _privateSpace = new(driver, this, Device);
+        }
     }
 
     /// <summary>The IOMMU: where ports are opened.</summary>
@@ -45,27 +55,72 @@ public sealed class AmdHostIommu
 
     internal HostLogs Logs { get; }
 
+    /// <summary>The IOMMU's own PCI function.</summary>
+    internal DeviceId Device { get; }
+
+    /// <summary>The ids of VMs.</summary>
+    internal IdPool GuestIds { get; } = new("gid");
+
+    /// <summary>Whether VMs can be served.</summary>
+    internal bool ServesGuests => _privateSpace is not null;
+
+    /// <summary>What the hardware keeps of VMs; only when it serves them.</summary>
+    internal PrivateSpace PrivateSpace => _privateSpace!;
+
     /// <summary>A device's entry, if it is in use.</summary>
     internal DeviceEntry? FindEntry(DeviceId id) => Volatile.Read(ref _entries[(ushort)id.Value]);
 
-    /// <summary>Takes a place in the device table, blocked as it is.</summary>
-    /// <returns>False when it is in use.</returns>
-    internal bool TryAddEntry(DeviceEntry entry) =>
-        Interlocked.CompareExchange(ref _entries[(ushort)entry.Id.Value], entry, null) is null;
+    /// <summary>Takes a place in the device table, which is blocked until the entry says otherwise.</summary>
+    /// <exception cref="IommufdException">EBUSY: it is in use.</exception>
+    internal DeviceEntry AddEntry(DeviceId id, bool ats = false, bool pageRequests = false)
+    {
+        var entry = new DeviceEntry(this, id) { HasAts = ats, TakesPageRequests = pageRequests };
+        return Interlocked.CompareExchange(ref _entries[(ushort)id.Value], entry, null) is null
+            ? entry
+            : throw new IommufdException(Errno.EBUSY, "device", id.Value, "the id is in use");
+    }
+
+    /// <summary>Takes a place that no device has, from the upper end of the table.</summary>
+    /// <exception cref="IommufdException">ENOSPC: there is none.</exception>
+    internal DeviceEntry AddTranslateEntry()
+    {
+        while (true)
+        {
+            var id = new DeviceId((uint)(0x1_0000 - _translateIds.Take()));
+            if (FindEntry(id) is null)
+            {
+                return AddEntry(id);
+            }
+        }
+    }
 
     /// <summary>Gives a place back that is blocked again.</summary>
     internal void RemoveEntry(DeviceEntry entry) => Volatile.Write(ref _entries[(ushort)entry.Id.Value], null);
 
+    internal void RemoveTranslateEntry(DeviceEntry entry)
+    {
+        RemoveEntry(entry);
+        _translateIds.Give((ushort)(0x1_0000 - entry.Id.Value));
+    }
+
+    internal void AddGuest(AmdViommu guest) => _guests[guest.GuestId] = guest;
+
+    internal void RemoveGuest(AmdViommu guest) => _guests.TryRemove(guest.GuestId, out _);
+
     /// <summary>The bytes of an entry.</summary>
     internal Span<byte> EntryBytes(DeviceId id) => _memory.Bytes(id.Value * Dte.Size, Dte.Size);
 
-    /// <summary>Stops the rings and takes the device table away: what is not translated any more is refused, not let through.</summary>
-    internal void ShutDown(GuestPhysicalSpace memory)
+    /// <summary>
+    /// Stops the rings and takes the device table away: what is not translated any more is refused, not let through. No VM is left.
+    /// </summary>
+    void IDisposable.Dispose()
     {
-        Write(RegisterMap.Control, ControlRegister.IommuEn.Mask);
+        _privateSpace?.Dispose();
+        _privateSpace = null;
         if (_memory.IsMapped)
         {
-            memory.Remove(_memory);
+            Write(RegisterMap.Control, ControlRegister.IommuEn.Mask);
+            Iommu.Memory.Remove(_memory);
         }
     }
 
@@ -96,6 +151,10 @@ public sealed class AmdHostIommu
         Enable(ControlRegister.PprIntEn);
         Enable(ControlRegister.PprLogEn);
     }
+
+    /// <summary>In the order of digest section 8.1; VMs' rings stand at their own addresses, or there are none.</summary>
+    private bool StartViommu() =>
+        Enable(ControlRegister.GstBufferTRPMode) && Enable(ControlRegister.VCmdEn) && Enable(ControlRegister.ViommuEn);
 
     /// <summary>Sets a field of Control; returns whether it stuck, which is how software learns of some features.</summary>
     private bool Enable(BitField field, ulong value = 1)

@@ -89,6 +89,25 @@ internal sealed class AmdPagingDomain : HardwarePagingDomain
         }
     }
 
+    /// <summary>A guest's domain stands on these tables from now on; its vIOMMU is a user of them on this IOMMU.</summary>
+    public void AddNested(AmdHostIommu iommu, ushort hostId)
+    {
+        lock (_gate)
+        {
+            Find(iommu)!.NestedIds.Add(hostId);
+        }
+    }
+
+    /// <summary>No entry has a guest's domain any more: what is kept of it is dropped.</summary>
+    public void RemoveNested(AmdHostIommu iommu, ushort hostId)
+    {
+        lock (_gate)
+        {
+            iommu.Commands.Execute(HostCommand.InvalidatePages(hostId, IovaRange.All));
+            Find(iommu)!.NestedIds.Remove(hostId);
+        }
+    }
+
     /// <summary>No device is attached: the id is flushed everywhere.</summary>
     public override void Dispose()
     {

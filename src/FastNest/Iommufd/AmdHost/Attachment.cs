@@ -20,7 +20,8 @@ internal class Attachment(DeviceEntry entry, AmdPagingDomain domain)
     public virtual IovaRange DeviceRange(IovaRange changed) => changed;
 
     /// <summary>What the entry says, as things are now.</summary>
-    public virtual DteValue Compose() => HostDte.Host(domain.Tables, domain.Id, domain.TracksDirty)
+    public virtual DteValue Compose() => HostDte
+        .Host(domain.Tables.Root, domain.Tables.Format.Levels, domain.Id, domain.TracksDirty)
         .With(Dte.I, entry.HasAts ? 1UL : 0)
         .With(Dte.PPR, entry.TakesPageRequests && domain.PageRequests is not null ? 1UL : 0);
 }

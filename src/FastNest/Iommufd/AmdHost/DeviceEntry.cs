@@ -15,6 +15,7 @@ internal sealed class DeviceEntry(AmdHostIommu iommu, DeviceId id)
     private readonly Lock _gate = new();
     private Attachment? _attachment;
     private DteValue _value = HostDte.Blocked;
+    private GuestDevice? _guest;
 
     public AmdHostIommu Iommu => iommu;
 
@@ -31,6 +32,13 @@ internal sealed class DeviceEntry(AmdHostIommu iommu, DeviceId id)
 
     /// <summary>What the device translates through; null while it is blocked.</summary>
     public Attachment? Attachment => Volatile.Read(ref _attachment);
+
+    /// <summary>What a VM calls the device; null while none has a number for it.</summary>
+    public GuestDevice? Guest
+    {
+        get => Volatile.Read(ref _guest);
+        set => Volatile.Write(ref _guest, value);
+    }
 
     /// <summary>Translates through another domain from now on; when this returns nothing goes through the last one any more.</summary>
     public void Set(Attachment? attachment)
@@ -51,6 +59,15 @@ internal sealed class DeviceEntry(AmdHostIommu iommu, DeviceId id)
             {
                 Write(attachment.Compose());
             }
+        }
+    }
+
+    /// <summary>Writes what stands for no domain of a guest or device.</summary>
+    public void Fix(in DteValue value)
+    {
+        lock (_gate)
+        {
+            Write(value);
         }
     }
 

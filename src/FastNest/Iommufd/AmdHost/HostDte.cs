@@ -11,12 +11,13 @@ internal static class HostDte
     public static DteValue Blocked { get; } = default(DteValue).With(Dte.V, 1).With(Dte.TV, 1);
 
     /// <summary>Requests go through a host table.</summary>
-    /// <param name="tables">The table.</param>
+    /// <param name="root">Where its top table is.</param>
+    /// <param name="levels">The level of that.</param>
     /// <param name="domain">The host's id of its translations.</param>
     /// <param name="dirty">Whether walkers mark what is written.</param>
-    public static DteValue Host(PagingDomain tables, ushort domain, bool dirty) => Blocked
-        .With(Dte.Mode, (ulong)tables.Format.Levels)
-        .WithAddress(Dte.HostPageTableRoot, tables.Root)
+    public static DteValue Host(ulong root, int levels, ushort domain, bool dirty) => Blocked
+        .With(Dte.Mode, (ulong)levels)
+        .WithAddress(Dte.HostPageTableRoot, root)
         .With(Dte.IR, 1)
         .With(Dte.IW, 1)
         .With(Dte.DomainID, domain)

@@ -20,6 +20,7 @@ internal sealed class AmdHostMachine : IDisposable
     private readonly IoasMachine _ioas = new();
     private readonly List<TranslationPort> _ports = [];
     private readonly List<AmdHostDevice> _devices = [];
+    private readonly List<HostedGuest> _guests = [];
     private readonly List<PagingDomain> _tables = [];
     private readonly List<HardwarePagingDomain> _domains = [];
 
@@ -72,10 +73,12 @@ internal sealed class AmdHostMachine : IDisposable
     {
         _ports.ForEach(port => port.Dispose());
         _devices.ForEach(device => device.Attach(null, null));
+        _guests.ForEach(guest => guest.Dispose());
         _domains.ForEach(domain => domain.Dispose());
         _tables.ForEach(tables => tables.Dispose());
-        Assert.Equal(0, Driver.DomainIds.Taken);
+        Assert.All(Iommus, iommu => Assert.Equal(0, iommu.GuestIds.Taken));
         Driver.Dispose();
+        Assert.Equal((0, 0), (Driver.DomainIds.Taken, Driver.Pages.Taken));
         _ioas.Dispose();
     }
 
@@ -96,6 +99,17 @@ internal sealed class AmdHostMachine : IDisposable
         _tables.Add(tables);
         _domains.Add(domain);
         return (AmdPagingDomain)domain;
+    }
+
+    /// <summary>Makes a VM with memory of its own, whose vIOMMU is on the device's IOMMU.</summary>
+    public HostedGuest NewGuest(AmdHostDevice device, HwptOptions options = HwptOptions.None)
+    {
+        Ioas ioas = Context.CreateIoas();
+        ulong memory = 0x100_0000 + (ulong)_guests.Count * HostedGuest.MemorySize;
+        Map(0, memory, HostedGuest.MemorySize, ioas);
+        var guest = new HostedGuest(this, device, NewDomain(device, options | HwptOptions.NestParent, ioas), ioas, memory);
+        _guests.Add(guest);
+        return guest;
     }
 
     /// <summary>Maps pages of the process, which has all memory from physical address 0 on.</summary>
