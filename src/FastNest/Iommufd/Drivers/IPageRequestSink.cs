@@ -5,7 +5,10 @@ namespace FastNest.Iommufd.Drivers;
 /// <summary>Takes page requests of devices attached to an HWPT.</summary>
 internal interface IPageRequestSink
 {
-    /// <summary>A request; any thread. The group is answered through <see cref="HostDevice.Respond"/> some time after its last request.</summary>
+    /// <summary>
+    /// A request; any thread, with whatever locks the thread holds whose access made the IOMMU interrupt: it is only to be kept.
+    /// The group is answered through <see cref="HostDevice.Respond"/> some time after its last request.
+    /// </summary>
     /// <param name="device">Who asks.</param>
     /// <param name="pasid">For which PASID, or null.</param>
     /// <param name="group">Which group it belongs to.</param>
