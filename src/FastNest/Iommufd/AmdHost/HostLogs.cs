@@ -64,7 +64,7 @@ internal sealed class HostLogs
         _pprs.Acknowledge();
         while (_events.TryTake(out ulong word0, out ulong word1))
         {
-            _hostEvents?.Invoke(new(word0, word1));
+            Take(new IommuEvent(word0, word1));
         }
 
         while (_pprs.TryTake(out ulong word0, out ulong word1))
@@ -74,6 +74,14 @@ internal sealed class HostLogs
 
         _events.Restart();
         _pprs.Restart();
+    }
+
+    private void Take(in IommuEvent entry)
+    {
+        if (!GuestEvent.TryReport(in entry, _iommu.FindEntry(entry.Device)?.Guest))
+        {
+            _hostEvents?.Invoke(entry);
+        }
     }
 
     private void Take(ulong word0, ulong word1)

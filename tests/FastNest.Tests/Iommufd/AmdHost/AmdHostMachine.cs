@@ -119,6 +119,8 @@ internal sealed class AmdHostMachine : IDisposable
     public TranslationResult Translate(uint device, ulong iova, Access access = Access.Read, uint? pasid = null, int iommu = 0) =>
         _ports[iommu].Translate(new Requester(new(device), pasid).Request(iova, access));
 
+    public void Translate(TranslationRequest[] requests) => _ports[0].Translate(requests, new TranslationResult[requests.Length]);
+
     /// <summary>Where an address leads, or null when it is refused.</summary>
     public ulong? Reach(uint device, ulong iova, Access access = Access.Read, uint? pasid = null, int iommu = 0) =>
         Translate(device, iova, access, pasid, iommu) is { Succeeded: true } result ? result.Address : null;
