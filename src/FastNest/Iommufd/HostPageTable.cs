@@ -54,7 +54,7 @@ internal sealed partial class HostPageTable : IDisposable
     /// <summary>The last address that the table translates.</summary>
     public ulong Last => Levels == AmdV1.MaximumLevels ? ulong.MaxValue : (1UL << AmdV1.IndexShift(Levels + 1)) - 1;
 
-    /// <summary>Maps a run of pages that are not mapped yet.</summary>
+    /// <summary>Maps a run of pages that are not mapped yet, or one page of 4 KiB in the place of another.</summary>
     /// <param name="iova">The first address, a multiple of 4096.</param>
     /// <param name="physical">What it stands for, a multiple of 4096.</param>
     /// <param name="length">Bytes, a multiple of 4096; the end is within the table.</param>
@@ -71,6 +71,24 @@ internal sealed partial class HostPageTable : IDisposable
         }
 
         Fill(Root, Levels, iova, physical, length, leaf);
+    }
+
+    /// <summary>Maps the same page of 4 KiB all over a range, where nothing or pages of 4 KiB are mapped.</summary>
+    /// <param name="iova">The first address, a multiple of 4096.</param>
+    /// <param name="physical">The page.</param>
+    /// <param name="length">Bytes, a multiple of 4096; the end is within the table.</param>
+    /// <param name="rights">Read, write or both.</param>
+    /// <exception cref="IommufdException">ENOMEM: as for <see cref="Map"/>.</exception>
+    public void Repeat(ulong iova, ulong physical, ulong length, Access rights)
+    {
+        for (ulong done = 0; done < length;)
+        {
+            Map(iova + done, physical, PageSource.PageSize, rights);
+            Span<ulong> rest = _pages.Entries(_recentTable)[((int)((iova + done) >> AmdV1.IndexShift(1)) & (Entries - 1))..];
+            int count = (int)Math.Min((ulong)rest.Length, (length - done) / PageSource.PageSize);
+            rest[..count].Fill(AmdV1Entry.Leaf(rights) | physical);
+            done += (ulong)count * PageSource.PageSize;
+        }
     }
 
     /// <summary>

@@ -57,10 +57,7 @@ internal sealed class PrivateSpace : IDisposable
     {
         lock (_gate)
         {
-            for (ulong at = 0; at < length; at += PageSource.PageSize)
-            {
-                _table.Map(address + at, page, PageSource.PageSize, rights);
-            }
+            _table.Repeat(address, page, length, rights);
         }
     }
 
