@@ -37,6 +37,7 @@ internal sealed class AmdHostMachine : IDisposable
                     InvalidateDeviceTlb = invalidation =>
                     {
                         DeviceTlbs.Add(invalidation);
+                        DeviceTlbInvalidated?.Invoke();
                         return true;
                     },
                     Viommu = new() { Device = new(IommuDevice), Interrupt = Interrupts.Add },
@@ -68,6 +69,9 @@ internal sealed class AmdHostMachine : IDisposable
     public List<GuestInterrupt> Interrupts { get; } = [];
 
     public List<DeviceTlbInvalidation> DeviceTlbs { get; } = [];
+
+    /// <summary>Called in the midst of a flush; memory may be looked at.</summary>
+    public Action? DeviceTlbInvalidated { get; set; }
 
     public void Dispose()
     {

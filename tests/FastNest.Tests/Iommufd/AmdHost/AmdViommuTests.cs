@@ -88,6 +88,35 @@ public sealed class AmdViommuTests
     }
 
     [Fact]
+    public void ANumberThatIsTakenBackLeadsNowhere()
+    {
+        using var machine = new AmdHostMachine();
+        AmdHostDevice device = machine.AddDevice(Device, new() { Ats = true });
+        HostedGuest guest = machine.NewGuest(device).Start();
+        IDisposable number = guest.Viommu.MapDevice(device, VirtualDevice);
+        guest.SendAndWait(Bits.Command(4, VirtualDevice, 0x1000));
+        Assert.Single(machine.DeviceTlbs);
+        number.Dispose();
+        number.Dispose();
+        guest.SendAndWait(Bits.Command(4, VirtualDevice, 0x1000));
+        Assert.Single(machine.DeviceTlbs);
+        Assert.Empty(machine.Events);
+        guest.Own(guest.Viommu.MapDevice(device, VirtualDevice + 1));
+    }
+
+    [Fact]
+    public void WhatVmsShareOfTheirTablesIsNotWritten()
+    {
+        using var machine = new AmdHostMachine();
+        AmdHostDevice device = machine.AddDevice(Device, new() { Ats = true });
+        HostedGuest[] guests = [machine.NewGuest(device).Start(), machine.NewGuest(device).Start()];
+        guests[0].Viommu.WriteControl(0x00, TestGuest.MapWord(VirtualDevice, (ushort)Device, valid: true)); // no page of its own there
+        Assert.Equal(FastNest.Amd.Events.EventCode.ViommuHardwareError, Assert.Single(machine.Events).Code);
+        guests[1].SendAndWait(Bits.Command(4, VirtualDevice, 0x1000));
+        Assert.Empty(machine.DeviceTlbs);
+    }
+
+    [Fact]
     public void TwoVmsWithTheSameIdsDoNotReachEachOther()
     {
         using var machine = new AmdHostMachine();

@@ -192,4 +192,61 @@ public sealed class NestedDomainTests
         Assert.Equal(second.Memory + 0x6000, machine.Reach(Device, Iova));
         Assert.Equal((ulong)second.Viommu.GuestId, machine.Entry(Device)[3] >> 32);
     }
+
+    [Fact]
+    public void BetweenTwoGuestsTablesTheDeviceIsBlockedWhileTheUpperHalfChanges()
+    {
+        using var machine = new AmdHostMachine();
+        AmdHostDevice device = machine.AddDevice(Device, new() { Ats = true });
+        HostedGuest guest = machine.NewGuest(device);
+        ulong gcr3 = guest.NewContext(0x5000).Gcr3;
+        ulong[] entry = HostedGuest.Entry(gcr3, GuestDomain);
+        guest.Give(device, VirtualDevice, entry);
+        ulong[] before = machine.Entry(Device);
+        var seen = new List<ulong[]>();
+        machine.DeviceTlbInvalidated = () => seen.Add(machine.Entry(Device));
+        guest.Attach(device, entry[0], entry[1], 1UL << 54); // five levels instead of four
+        Assert.Equal([[3, 0, before[2], before[3]], [before[0], before[1], 1UL << 54, before[3]]], seen);
+        seen.Clear();
+        guest.Attach(device, HostedGuest.Entry(gcr3 + 0x1000, GuestDomain, 1UL << 56)); // back to four
+        Assert.Equal(2, seen.Count);
+        seen.Clear();
+        guest.Attach(device, entry); // the lower half alone: at once
+        Assert.Equal(before, Assert.Single(seen));
+    }
+
+    [Fact]
+    public void AnIdThatIsUsedAgainBringsNothingOldWithIt()
+    {
+        using var machine = new AmdHostMachine();
+        AmdHostDevice device = machine.AddDevice(Device);
+        HostedGuest guest = machine.NewGuest(device);
+        guest.Own(guest.Viommu.MapDevice(device, VirtualDevice));
+        (ulong gcr3, ulong leaf) = guest.NewContext(0x5000);
+        AmdNestedDomain first = guest.CreateNested(HostedGuest.Entry(gcr3, GuestDomain));
+        device.Attach(null, first);
+        Assert.Equal(guest.Memory + 0x5000, machine.Reach(Device, Iova));
+        device.Attach(null, null);
+        first.Dispose();
+        ushort mapped = (ushort)(guest.Viommu.ReadControl(0x08) >> 14);
+        Assert.Equal(guest.Parent.Id, mapped); // the VM's flushes do not follow the id to whoever has it next
+        guest.Poke(leaf, 0x6000 | 7);
+        ushort free = machine.Driver.DomainIds.Take();
+        while (free != first.HostId)
+        {
+            machine.Driver.DomainIds.Give(free);
+            free = machine.Driver.DomainIds.Take();
+        }
+
+        machine.Driver.DomainIds.Give(free);
+        AmdNestedDomain second;
+        while ((second = guest.CreateNested(HostedGuest.Entry(gcr3, GuestDomain))).HostId != free)
+        {
+            second.Dispose();
+        }
+
+        guest.Own(second);
+        device.Attach(null, second);
+        Assert.Equal(guest.Memory + 0x6000, machine.Reach(Device, Iova));
+    }
 }
