@@ -100,16 +100,7 @@ internal sealed class AmdHostDevice : HostDevice
             Attachment? next = domain is null ? null : MakeAttachment(domain);
             Attachment? last = Entry.Attachment;
             next?.Domain.Join(next);
-            try
-            {
-                Entry.Set(next);
-            }
-            catch
-            {
-                next?.Domain.Leave(next);
-                throw;
-            }
-
+            Entry.Set(next);
             last?.Domain.Leave(last);
         }
     }

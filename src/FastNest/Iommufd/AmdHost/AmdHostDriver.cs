@@ -35,7 +35,8 @@ public sealed class AmdHostDriver : IDisposable
 
     /// <summary>Adds an IOMMU to the machine and brings it up.</summary>
     /// <param name="options">
-    /// What it offers; null for everything, guests included. Its interrupts are served by the driver before the caller is told.
+    /// What it offers; null for everything, guests included. Its interrupts are served by the driver before the caller is
+    /// told, who may be called with locks of the driver held and must not wait for another thread that calls it.
     /// </param>
     /// <param name="events">Told of each event of the host's log that no VM takes; any thread; must not wait for a translation.</param>
     /// <exception cref="IommufdException">ENOMEM: no memory for its tables.</exception>

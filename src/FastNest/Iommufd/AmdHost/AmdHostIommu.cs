@@ -24,7 +24,9 @@ public sealed class AmdHostIommu : IDisposable
     private readonly MemoryRegion _memory;
     private readonly DeviceEntry?[] _entries = new DeviceEntry?[65536];
     private readonly ConcurrentDictionary<ushort, AmdViommu> _guests = new();
-    private readonly IdPool _translateIds = new("trans_devid");
+    private readonly Lock _translateGate = new();
+    private readonly Stack<DeviceId> _translateIds = new();
+    private uint _nextTranslateId = 0xFFFF;
     private PrivateSpace? _privateSpace;
 
     internal AmdHostIommu(AmdHostDriver driver, GuestPhysicalSpace memory, AmdIommuOptions options, Action<IommuEvent>? events)
@@ -75,23 +77,27 @@ public sealed class AmdHostIommu : IDisposable
     internal DeviceEntry AddEntry(DeviceId id, bool ats = false, bool pageRequests = false)
     {
         var entry = new DeviceEntry(this, id) { HasAts = ats, TakesPageRequests = pageRequests };
-        return Interlocked.CompareExchange(ref _entries[(ushort)id.Value], entry, null) is null
-            ? entry
-            : throw new IommufdException(Errno.EBUSY, "device", id.Value, "the id is in use");
+        return TryAdd(entry) ? entry : throw new IommufdException(Errno.EBUSY, "device", id.Value, "the id is in use");
     }
 
     /// <summary>Takes a place that no device has, from the upper end of the table.</summary>
     /// <exception cref="IommufdException">ENOSPC: there is none.</exception>
     internal DeviceEntry AddTranslateEntry()
     {
-        while (true)
+        lock (_translateGate)
         {
-            var id = new DeviceId((uint)(0x1_0000 - _translateIds.Take()));
-            if (FindEntry(id) is null)
+            while (_translateIds.Count != 0 || _nextTranslateId != 0)
             {
-                return AddEntry(id);
+                DeviceId id = _translateIds.TryPop(out DeviceId free) ? free : new(_nextTranslateId--);
+                var entry = new DeviceEntry(this, id);
+                if (TryAdd(entry))
+                {
+                    return entry;
+                }
             }
         }
+
+        throw new IommufdException(Errno.ENOSPC, "trans_devid", 0, "every place of the device table is in use");
     }
 
     /// <summary>Gives a place back that is blocked again.</summary>
@@ -100,7 +106,10 @@ public sealed class AmdHostIommu : IDisposable
     internal void RemoveTranslateEntry(DeviceEntry entry)
     {
         RemoveEntry(entry);
-        _translateIds.Give((ushort)(0x1_0000 - entry.Id.Value));
+        lock (_translateGate)
+        {
+            _translateIds.Push(entry.Id);
+        }
     }
 
     internal void AddGuest(AmdViommu guest) => _guests[guest.GuestId] = guest;
@@ -127,6 +136,8 @@ public sealed class AmdHostIommu : IDisposable
     internal ulong Read(Register register) => Iommu.Read((ulong)register.Offset, sizeof(ulong));
 
     internal void Write(Register register, ulong value) => Iommu.Write((ulong)register.Offset, sizeof(ulong), value);
+
+    private bool TryAdd(DeviceEntry entry) => Interlocked.CompareExchange(ref _entries[(ushort)entry.Id.Value], entry, null) is null;
 
     /// <summary>In the order of Linux drivers/iommu/amd/init.c (digest section 9, items 2, 12 and 15): everything is on before IommuEn.</summary>
     private void BringUp()

@@ -25,7 +25,7 @@ internal sealed class AmdViommu : HardwareViommu
     private readonly GuestWindow _page;
     private readonly Lazy<GuestWindow> _mmio;
     private readonly Dictionary<ushort, GuestDomain> _domains = [];
-    private readonly Dictionary<ushort, GuestDevice> _devices = [];
+    private readonly HashSet<ushort> _devices = [];
     private readonly GuestQueue?[] _queues = new GuestQueue?[GuestQueue.Kinds];
 
     /// <summary>In the order of AMD's driver: guest id, translation device, reset, VF control, id tables (digest section 8.9).</summary>
@@ -120,14 +120,14 @@ internal sealed class AmdViommu : HardwareViommu
         var named = new GuestDevice(this, amd.Entry, (ushort)virtualId);
         lock (_gate)
         {
-            if (amd.Entry.Guest is not null || !_devices.TryAdd(named.VirtualId, named))
+            _ids.OpenDevice(named.VirtualId);
+            if (_devices.Contains(named.VirtualId) || !amd.Entry.TryName(named))
             {
                 throw new IommufdException(Errno.EEXIST, "virt_id", virtualId, "the device has a number, or the number a device");
             }
 
-            _ids.OpenDevice(named.VirtualId);
+            _devices.Add(named.VirtualId);
             WriteMap(VfControlLayout.DeviceMap, named.VirtualId, (ushort)amd.Id.Value);
-            amd.Entry.Guest = named;
         }
 
         Refresh(amd.Entry);
@@ -201,7 +201,7 @@ internal sealed class AmdViommu : HardwareViommu
         {
             WriteMap(VfControlLayout.DeviceMap, named.VirtualId, 0);
             _devices.Remove(named.VirtualId);
-            named.Entry.Guest = null;
+            named.Entry.Forget();
         }
 
         Refresh(named.Entry);
@@ -228,10 +228,10 @@ internal sealed class AmdViommu : HardwareViommu
         {
             if (!_domains.TryGetValue(id, out GuestDomain? domain))
             {
+                _ids.OpenDomain(id);
                 domain = new(_driver.DomainIds.Take());
                 _domains.Add(id, domain);
                 Parent.AddNested(_iommu, domain.HostId);
-                _ids.OpenDomain(id);
                 WriteMap(VfControlLayout.DomainMap, id, domain.HostId);
             }
 

@@ -15,7 +15,9 @@ internal sealed class CommandSubmission
     /// <summary>log2 of the ring's entries, as Linux has it.</summary>
     public const int LengthCode = 9;
 
-    public const ulong RingLength = 16UL << LengthCode;
+    public const ulong RingLength = EntryLength << LengthCode;
+
+    private const ulong EntryLength = 16;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
@@ -54,17 +56,20 @@ internal sealed class CommandSubmission
     /// <summary>Puts a command behind the others. Under the lock.</summary>
     internal void Add(in Command command)
     {
-        ulong next = (_tail + 16) % RingLength;
-        if (next == Head)
+        if (IsFull)
         {
+            // An interrupt that comes of it may add commands, too, but leaves none.
             Ring();
-            WaitFor(next, static (submission, full) => submission.Head != full);
+            if (IsFull)
+            {
+                WaitFor(() => !IsFull);
+            }
         }
 
-        Span<ulong> slot = MemoryMarshal.Cast<byte, ulong>(_memory.Bytes(_ring + _tail, 16));
+        Span<ulong> slot = MemoryMarshal.Cast<byte, ulong>(_memory.Bytes(_ring + _tail, EntryLength));
         slot[0] = command.Word0;
         slot[1] = command.Word1;
-        _tail = next;
+        _tail = Next;
     }
 
     /// <summary>Rings the bell and returns when everything before is complete. Under the lock.</summary>
@@ -74,21 +79,31 @@ internal sealed class CommandSubmission
         Add(HostCommand.CompletionWait(_memory.Start + _semaphore, ticket));
         Ring();
 
-        // An interrupt that came meanwhile may have had commands of its own completed: the value only grows.
-        WaitFor(ticket, static (submission, wanted) => (long)(submission.Semaphore - wanted) >= 0);
+        // An interrupt that came meanwhile may have had commands of its own completed: its ticket is above this one.
+        if (!IsComplete(ticket))
+        {
+            WaitForTicket(ticket);
+        }
     }
 
-    private ulong Head => _iommu.Read((ulong)RegisterMap.CommandHead.Offset, sizeof(uint));
+    private ulong Next => (_tail + EntryLength) % RingLength;
+
+    private bool IsFull => Next == _iommu.Read((ulong)RegisterMap.CommandHead.Offset, sizeof(uint));
+
+    private bool IsComplete(ulong ticket) => (long)(Semaphore - ticket) >= 0;
 
     private ulong Semaphore => Volatile.Read(ref MemoryMarshal.Cast<byte, ulong>(_memory.Bytes(_semaphore, sizeof(ulong)))[0]);
 
     private void Ring() => _iommu.Write((ulong)RegisterMap.CommandTail.Offset, sizeof(uint), _tail);
 
-    private void WaitFor(ulong value, Func<CommandSubmission, ulong, bool> reached)
+    private void WaitForTicket(ulong ticket) => WaitFor(() => IsComplete(ticket));
+
+    /// <summary>This IOMMU has executed everything when the bell was rung, unless it has stopped.</summary>
+    private static void WaitFor(Func<bool> reached)
     {
-        if (!reached(this, value) && !SpinWait.SpinUntil(() => reached(this, value), Patience))
+        if (!SpinWait.SpinUntil(reached, Patience))
         {
-            throw new IommufdException(Errno.EIO, "completion_wait", value, "the IOMMU does not execute its commands");
+            throw new IommufdException(Errno.EIO, "completion_wait", 0, "the IOMMU does not execute its commands");
         }
     }
 }

@@ -34,11 +34,13 @@ internal sealed class DeviceEntry(AmdHostIommu iommu, DeviceId id)
     public Attachment? Attachment => Volatile.Read(ref _attachment);
 
     /// <summary>What a VM calls the device; null while none has a number for it.</summary>
-    public GuestDevice? Guest
-    {
-        get => Volatile.Read(ref _guest);
-        set => Volatile.Write(ref _guest, value);
-    }
+    public GuestDevice? Guest => Volatile.Read(ref _guest);
+
+    /// <summary>Lets a VM have a number for the device; false when one has.</summary>
+    public bool TryName(GuestDevice guest) => Interlocked.CompareExchange(ref _guest, guest, null) is null;
+
+    /// <summary>Takes the number back.</summary>
+    public void Forget() => Volatile.Write(ref _guest, null);
 
     /// <summary>Translates through another domain from now on; when this returns nothing goes through the last one any more.</summary>
     public void Set(Attachment? attachment)

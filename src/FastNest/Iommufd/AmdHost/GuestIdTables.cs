@@ -59,12 +59,16 @@ internal sealed class GuestIdTables : IDisposable
 
     private void Open(ulong entry, ulong shared)
     {
-        if (_written.Add(entry & ~PageMask))
+        ulong place = entry & ~PageMask;
+        if (_written.Contains(place))
         {
-            ulong page = _space.TakePage();
-            _pages.Add(page);
-            _space.Entries(shared).CopyTo(_space.Entries(page));
-            _space.Replace(entry & ~PageMask, page, Access.ReadWrite);
+            return;
         }
+
+        ulong page = _space.TakePage();
+        _pages.Add(page);
+        _space.Entries(shared).CopyTo(_space.Entries(page));
+        _space.Replace(place, page, Access.ReadWrite);
+        _written.Add(place);
     }
 }
