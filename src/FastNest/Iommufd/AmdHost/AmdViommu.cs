@@ -37,6 +37,7 @@ internal sealed class AmdViommu : HardwareViommu
         _data = new(data);
         Parent = parent;
         GuestId = iommu.GuestIds.Take();
+        Control = new(_hardware, GuestId);
         try
         {
             _memory = new(iommu.AddTranslateEntry(), parent);
@@ -61,7 +62,7 @@ internal sealed class AmdViommu : HardwareViommu
         parent.Join(_memory);
         iommu.Commands.Execute(HostCommand.ResetGuest(GuestId));
         _memory.Entry.Set(_memory);
-        WriteControl(VfControlLayout.Misc, VfControlLayout.TranslateDevID.Of(_memory.Entry.Id.Value));
+        Control.Write(VfControlLayout.Misc, VfControlLayout.TranslateDevID.Of(_memory.Entry.Id.Value));
         _page = new(_hardware.VfMmio, (ulong)GuestId * VfPageLength, VfPageLength);
         _mmio = new(() => new(_hardware.OpenGuestMmio(GuestId), 0, Amd.AmdIommu.MmioSize));
         _data.Write(iommu.Device, _memory.Entry.Id, GuestId);
@@ -78,6 +79,9 @@ internal sealed class AmdViommu : HardwareViommu
     public DeviceEntry TranslateEntry => _memory.Entry;
 
     public AmdHostIommu Iommu => _iommu;
+
+    /// <summary>What the host tells the hardware about the VM.</summary>
+    public VfControl Control { get; }
 
     public override IMmioWindow Page => _page;
 
@@ -127,7 +131,7 @@ internal sealed class AmdViommu : HardwareViommu
             }
 
             _devices.Add(named.VirtualId);
-            WriteMap(VfControlLayout.DeviceMap, named.VirtualId, (ushort)amd.Id.Value);
+            Control.Map(VfControlLayout.DeviceMap, named.VirtualId, (ushort)amd.Id.Value);
         }
 
         Refresh(amd.Entry);
@@ -188,7 +192,7 @@ internal sealed class AmdViommu : HardwareViommu
             if (--domain.Users == 0)
             {
                 _domains.Remove(id);
-                WriteMap(VfControlLayout.DomainMap, id, Parent.Id);
+                Control.Map(VfControlLayout.DomainMap, id, Parent.Id);
                 Parent.RemoveNested(_iommu, domain.HostId);
                 _driver.DomainIds.Give(domain.HostId);
             }
@@ -199,7 +203,7 @@ internal sealed class AmdViommu : HardwareViommu
     {
         lock (_gate)
         {
-            WriteMap(VfControlLayout.DeviceMap, named.VirtualId, 0);
+            Control.Map(VfControlLayout.DeviceMap, named.VirtualId, 0);
             _devices.Remove(named.VirtualId);
             named.Entry.Forget();
         }
@@ -216,11 +220,6 @@ internal sealed class AmdViommu : HardwareViommu
         }
     }
 
-    internal ulong ReadControl(int offset) => _hardware.VfControl.Read(((ulong)GuestId * VfControlLayout.Size) + (ulong)offset, sizeof(ulong));
-
-    internal void WriteControl(int offset, ulong value) =>
-        _hardware.VfControl.Write(((ulong)GuestId * VfControlLayout.Size) + (ulong)offset, sizeof(ulong), value);
-
     /// <summary>All HWPTs of one guest domain share a host id: the guest tells their translations apart by no more than its own.</summary>
     private ushort HoldDomain(ushort id)
     {
@@ -232,17 +231,13 @@ internal sealed class AmdViommu : HardwareViommu
                 domain = new(_driver.DomainIds.Take());
                 _domains.Add(id, domain);
                 Parent.AddNested(_iommu, domain.HostId);
-                WriteMap(VfControlLayout.DomainMap, id, domain.HostId);
+                Control.Map(VfControlLayout.DomainMap, id, domain.HostId);
             }
 
             domain.Users++;
             return domain.HostId;
         }
     }
-
-    private void WriteMap(int offset, ushort guest, ushort host) => WriteControl(
-        offset,
-        VfControlLayout.Write.Mask | VfControlLayout.Valid.Mask | VfControlLayout.GuestId.Of(guest) | VfControlLayout.HostId.Of(host));
 
     /// <summary>A device that has translated for the VM before it had its number is known by it from now on, or the other way round.</summary>
     private void Refresh(DeviceEntry entry)

@@ -73,10 +73,10 @@ internal sealed class GuestQueue : IDisposable
     internal void Place()
     {
         (int offset, BitField field) = Registers[Slot];
-        ulong others = _viommu.ReadControl(offset) & ~(field.Mask | VfControlLayout.Length.Mask);
-        _viommu.WriteControl(offset, others | _place);
+        ulong others = _viommu.Control.Read(offset) & ~(field.Mask | VfControlLayout.Length.Mask);
+        _viommu.Control.Write(offset, others | _place);
     }
 
     /// <summary>Stops the queue.</summary>
-    internal void Remove() => _viommu.WriteControl(Registers[Slot].Offset, 0);
+    internal void Remove() => _viommu.Control.Write(Registers[Slot].Offset, 0);
 }

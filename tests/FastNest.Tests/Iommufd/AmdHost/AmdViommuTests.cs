@@ -110,10 +110,36 @@ public sealed class AmdViommuTests
         using var machine = new AmdHostMachine();
         AmdHostDevice device = machine.AddDevice(Device, new() { Ats = true });
         HostedGuest[] guests = [machine.NewGuest(device).Start(), machine.NewGuest(device).Start()];
-        guests[0].Viommu.WriteControl(0x00, TestGuest.MapWord(VirtualDevice, (ushort)Device, valid: true)); // no page of its own there
+        guests[0].Viommu.Control.Write(0x00, TestGuest.MapWord(VirtualDevice, (ushort)Device, valid: true)); // no page of its own there
         Assert.Equal(FastNest.Amd.Events.EventCode.ViommuHardwareError, Assert.Single(machine.Events).Code);
         guests[1].SendAndWait(Bits.Command(4, VirtualDevice, 0x1000));
         Assert.Empty(machine.DeviceTlbs);
+    }
+
+    [Fact]
+    public void AVmsTablesAreInThePrivateAddressSpaceForAsLongAsItIs()
+    {
+        using var machine = new AmdHostMachine();
+        AmdHostDevice device = machine.AddDevice(Device);
+        HostedGuest[] guests = [machine.NewGuest(device), machine.NewGuest(device)];
+        ulong[] devices = [.. guests.Select(guest => GuestMachine.DevIds + ((ulong)guest.Viommu.GuestId << 20))];
+        ulong[] domains = [.. guests.Select(guest => GuestMachine.DomIds + ((ulong)guest.Viommu.GuestId << 19))];
+        ulong?[] shared = [.. devices.Select(at => Private(at))];
+        Assert.NotNull(shared[0]);
+        Assert.Equal([shared[0], shared[0] + 8], [shared[1], Private(devices[1] + 0xF_F008)]);
+        Assert.NotEqual(Private(domains[0]), Private(domains[1]));
+        Assert.Equal(Private(domains[0]) + 8, Private(domains[0] + 0x7_F008));
+        Assert.Null(Private(devices[0], Access.Write));
+        guests[0].Own(guests[0].Viommu.MapDevice(device, 1));
+        ulong own = Private(devices[0], Access.Write)!.Value; // at once, though the shared page was cached
+        Assert.NotEqual(shared[0], own);
+        Assert.Equal([1UL, 1UL | (ulong)Device << 24, 1UL], new[] { 0UL, 16UL, 32UL }.Select(at => machine.Peek(own + at)));
+        Assert.Equal(shared[0], Private(devices[0] + 0x1000));
+        guests[0].Dispose();
+        Assert.Equal([null, null, null], [Private(devices[0]), Private(devices[0] + 0x1000), Private(domains[0])]);
+        Assert.Equal(shared[1], Private(devices[1]));
+
+        ulong? Private(ulong address, Access access = Access.Read) => machine.Reach(AmdHostMachine.IommuDevice, address, access);
     }
 
     [Fact]
@@ -223,7 +249,7 @@ public sealed class AmdViommuTests
         guest.Viommu.Page.Write(0x08, 8, 0x40);
         guest.Viommu.Mmio.Write(0x08, 8, 0x1000 | 8UL << 56);
         Assert.Equal(0UL, machine.Iommu.Iommu.Viommu!.VfMmio.Read((ulong)guest.Viommu.GuestId * 4096 + 8, 8));
-        Assert.Equal(0UL, machine.Iommu.Iommu.Viommu!.VfControl.Read((ulong)guest.Viommu.GuestId * 64 + 0x20, 8));
+        Assert.Equal((0UL, 0UL), (guest.Viommu.Control.Read(0x10), guest.Viommu.Control.Read(0x20)));
         Assert.Equal(3UL, machine.Entry(guest.Viommu.TranslateEntry.Id.Value)[0]);
     }
 

@@ -228,7 +228,7 @@ public sealed class NestedDomainTests
         Assert.Equal(guest.Memory + 0x5000, machine.Reach(Device, Iova));
         device.Attach(null, null);
         first.Dispose();
-        ushort mapped = (ushort)(guest.Viommu.ReadControl(0x08) >> 14);
+        ushort mapped = (ushort)(guest.Viommu.Control.Read(0x08) >> 14);
         Assert.Equal(guest.Parent.Id, mapped); // the VM's flushes do not follow the id to whoever has it next
         guest.Poke(leaf, 0x6000 | 7);
         ushort free = machine.Driver.DomainIds.Take();
