@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FastNest.Caches;
 using FastNest.Lanes;
 using FastNest.Walks;
 
@@ -8,11 +9,20 @@ namespace FastNest.Engine;
 internal interface IRequesters
 {
     /// <summary>A group of lanes of a column.</summary>
-    static abstract TLanes Load<TLanes>(ref ulong column, int from)
+    /// <param name="first">What stands first in the column, in all lanes.</param>
+    /// <param name="column">The column.</param>
+    /// <param name="from">Where in it the group begins.</param>
+    static abstract TLanes Load<TLanes>(TLanes first, ref ulong column, int from)
         where TLanes : struct, ILanes<TLanes>;
 
-    /// <summary>Where in the batch a full group stands, if its requests stand side by side there; else -1.</summary>
-    static abstract int Place<TLanes>(ref ulong places, int from)
+    /// <summary>How far a group's tags move what a cache holds; see <see cref="DirectCache.Spread"/>.</summary>
+    /// <param name="first">What the first tag gives, in all lanes.</param>
+    /// <param name="tags">The group's tags.</param>
+    static abstract TLanes Spread<TLanes>(TLanes first, TLanes tags)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>Writes the answers of a full group.</summary>
+    static abstract void Write<TLanes>(TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)
         where TLanes : struct, ILanes<TLanes>;
 
     /// <summary>Where in the batch the requests of any group stand.</summary>
@@ -23,12 +33,16 @@ internal interface IRequesters
 internal readonly struct OneRequester : IRequesters
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Load<TLanes>(ref ulong column, int from)
-        where TLanes : struct, ILanes<TLanes> => TLanes.All(column);
+    public static TLanes Load<TLanes>(TLanes first, ref ulong column, int from)
+        where TLanes : struct, ILanes<TLanes> => first;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Place<TLanes>(ref ulong places, int from)
-        where TLanes : struct, ILanes<TLanes> => from;
+    public static TLanes Spread<TLanes>(TLanes first, TLanes tags)
+        where TLanes : struct, ILanes<TLanes> => first;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Write<TLanes>(TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)
+        where TLanes : struct, ILanes<TLanes> => TLanes.StorePairs(addresses, answers, ref results, from);
 
     public static ref ulong Places(ref ulong places, int from) => ref LaneCount.Numbers[from];
 }
@@ -37,16 +51,16 @@ internal readonly struct OneRequester : IRequesters
 internal readonly struct ManyRequesters : IRequesters
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Load<TLanes>(ref ulong column, int from)
+    public static TLanes Load<TLanes>(TLanes first, ref ulong column, int from)
         where TLanes : struct, ILanes<TLanes> => TLanes.Load(in column, from);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Place<TLanes>(ref ulong places, int from)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        ulong first = Unsafe.Add(ref places, from);
-        return Unsafe.Add(ref places, from + TLanes.Count - 1) - first == (ulong)TLanes.Count - 1 ? (int)first : -1;
-    }
+    public static TLanes Spread<TLanes>(TLanes first, TLanes tags)
+        where TLanes : struct, ILanes<TLanes> => DirectCache.Spread(tags);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Write<TLanes>(TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)
+        where TLanes : struct, ILanes<TLanes> => LaneAnswers.Write(LaneCount.All<TLanes>(), addresses, answers, ref places, from, ref results);
 
     public static ref ulong Places(ref ulong places, int from) => ref Unsafe.Add(ref places, from);
 }

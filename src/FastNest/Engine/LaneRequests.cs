@@ -20,30 +20,31 @@ internal sealed class LaneRequests
     private readonly ulong[] _columns = new ulong[Columns * Stride];
     private int _movedColumns = Columns;
     private bool _isSpread;
+    private ulong _shapeKey;
 
     public int Count;
 
     public LaneShape Shape;
 
-    public ref ulong Iovas => ref _columns[0];
+    public ref ulong Iovas => ref Column(0);
 
     /// <summary>Where in the batch each request stands.</summary>
-    public ref ulong Places => ref _columns[Stride];
+    public ref ulong Places => ref Column(1);
 
     /// <summary>The tags of the first stage if there is one, else of the second, as <see cref="DirectCache"/> has them.</summary>
-    public ref ulong Tags => ref _columns[2 * Stride];
+    public ref ulong Tags => ref Column(2);
 
-    public ref ulong HostTags => ref _columns[3 * Stride];
+    public ref ulong HostTags => ref Column(3);
 
     /// <summary>What pages must grant.</summary>
-    public ref ulong Needs => ref _columns[4 * Stride];
+    public ref ulong Needs => ref Column(4);
 
-    public ref ulong Roots => ref _columns[5 * Stride];
+    public ref ulong Roots => ref Column(5);
 
-    public ref ulong HostRoots => ref _columns[6 * Stride];
+    public ref ulong HostRoots => ref Column(6);
 
     /// <summary>What answers tell: see <see cref="LaneAnswers"/>.</summary>
-    public ref ulong Answers => ref _columns[7 * Stride];
+    public ref ulong Answers => ref Column(7);
 
     /// <summary>Sets one request, below <see cref="Capacity"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -82,7 +83,7 @@ internal sealed class LaneRequests
     /// <summary>Makes ready for addresses of one requester: what is the same for all of them stands first in its column.</summary>
     public void Bind(ulong needs, in LaneContext context)
     {
-        if (_movedColumns == OwnColumns && Tags == context.Tag && HostTags == context.HostTag && Needs == needs
+        if (_movedColumns == OwnColumns && Tags == context.Tag && _shapeKey == context.ShapeKey && HostTags == context.HostTag && Needs == needs
             && Answers == context.Answers && Roots == context.Root && HostRoots == context.HostRoot)
         {
             return;
@@ -90,6 +91,8 @@ internal sealed class LaneRequests
 
         _movedColumns = OwnColumns;
         _isSpread = false;
+        Shape = context.Shape;
+        _shapeKey = context.ShapeKey;
         Tags = context.Tag;
         HostTags = context.HostTag;
         Needs = needs;
@@ -138,4 +141,6 @@ internal sealed class LaneRequests
             TLanes.Compress(TLanes.Load(in columns, column + from), bits, ref columns, column + to);
         }
     }
+
+    private ref ulong Column(int number) => ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_columns), number * Stride);
 }

@@ -16,11 +16,27 @@ internal sealed partial class NestedCore<TGuest, THost>
         Span<TranslationResult> results,
         TranslationRegime regime)
     {
-        PlaceSet unserved = new(stackalloc ulong[PlaceSet.Words]);
-        _lanes.Shape = context.Lanes.Shape;
         _lanes.Bind(needs, in context.Lanes);
         AddressRange messages = request.HasPasid ? AddressRange.Empty : regime.MessageWindow;
-        _walker!.Serve(iovas, _lanes, messages, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
+        Span<ulong> answers = MemoryMarshal.Cast<TranslationResult, ulong>(results);
+        ulong strayed = _walker!.ServeKnown(iovas, _lanes, messages, answers);
+        if (strayed != 0)
+        {
+            TranslateStrayed(strayed, in request, in context, iovas, results, regime, messages);
+        }
+    }
+
+    private void TranslateStrayed(
+        ulong strayed,
+        in TranslationRequest request,
+        in TranslationContext context,
+        ReadOnlySpan<ulong> iovas,
+        Span<TranslationResult> results,
+        TranslationRegime regime,
+        AddressRange messages)
+    {
+        PlaceSet unserved = new(stackalloc ulong[PlaceSet.Words]);
+        _walker!.ServeStrayed(strayed, iovas, _lanes, messages, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
         while (unserved.TryTake(out int i))
         {
             results[i] = TranslateBound(request with { Iova = iovas[i] }, in context, regime);

@@ -39,7 +39,6 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
     private TranslationRegime? _requestersRegime;
     private long _seen;
     private int _recycled;
-    private bool _faulted;
 
     public NestedCore(
         GuestPhysicalSpace memory, IFrontEnd frontEnd, InvalidationQueue invalidations, CacheOptions caches, WalkStrategy strategy)
@@ -69,13 +68,6 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
         CacheStatistics.Of(in _nestedTlb.Counters),
         CacheStatistics.Of(in _guestTables.Counters) + CacheStatistics.Of(in _laneCaches.GuestTables.Counters),
         CacheStatistics.Of(in _hostTables.Counters) + CacheStatistics.Of(in _laneCaches.HostTables.Counters));
-
-    public override bool TakeFaulted()
-    {
-        bool faulted = _faulted;
-        _faulted = false;
-        return faulted;
-    }
 
     public override void CatchUp()
     {
@@ -130,7 +122,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
         for (int done = 0; done < iovas.Length; done += LaneRequests.Capacity)
         {
             int count = Math.Min(LaneRequests.Capacity, iovas.Length - done);
-            TranslatePiece(request, in context, iovas.Slice(done, count), results.Slice(done, count), regime);
+            TranslatePiece(in request, in context, iovas.Slice(done, count), results.Slice(done, count), regime);
         }
     }
 
@@ -139,7 +131,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
     /// anew for every message.
     /// </summary>
     private void TranslatePiece(
-        TranslationRequest request,
+        in TranslationRequest request,
         in TranslationContext context,
         ReadOnlySpan<ulong> iovas,
         Span<TranslationResult> results,
@@ -153,8 +145,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
 
         for (int i = 0; i < iovas.Length; i++)
         {
-            request = request with { Iova = iovas[i] };
-            results[i] = TranslateBound(in request, in context, regime);
+            results[i] = TranslateBound(request with { Iova = iovas[i] }, in context, regime);
         }
     }
 
@@ -359,7 +350,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
     private TranslationResult Refuse(in TranslationRequest request, in TranslationContext context, in WalkFault fault)
     {
         var result = TranslationResult.Fault(fault.Reason, fault.Address, fault.Attempted, fault.Stage, context.Domain);
-        _faulted = true;
+        Faulted = true;
         _frontEnd.Report(in request, in result, in context);
         return result;
     }
