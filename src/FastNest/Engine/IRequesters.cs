@@ -5,20 +5,30 @@ using FastNest.Walks;
 
 namespace FastNest.Engine;
 
-/// <summary>How what requests take with them stands in <see cref="LaneRequests"/>: the same for all of them, or not.</summary>
+/// <summary>
+/// What requests take with them where everything is known: the same for all of them, or not. Of each value, the first argument
+/// is what it is if there is but one requester.
+/// </summary>
 internal interface IRequesters
 {
-    /// <summary>A group of lanes of a column.</summary>
-    /// <param name="first">What stands first in the column, in all lanes.</param>
-    /// <param name="column">The column.</param>
-    /// <param name="from">Where in it the group begins.</param>
-    static abstract TLanes Load<TLanes>(TLanes first, ref ulong column, int from)
+    /// <summary>A group of lanes of <see cref="LaneBound"/>s, if they differ.</summary>
+    static abstract TLanes Load<TLanes>(ref ulong bounds, int from)
         where TLanes : struct, ILanes<TLanes>;
 
-    /// <summary>How far a group's tags move what a cache holds; see <see cref="DirectCache.Spread"/>.</summary>
-    /// <param name="first">What the first tag gives, in all lanes.</param>
-    /// <param name="tags">The group's tags.</param>
-    static abstract TLanes Spread<TLanes>(TLanes first, TLanes tags)
+    /// <summary>The tags of one stage.</summary>
+    static abstract TLanes Tags<TLanes>(TLanes one, TLanes bounds, bool second)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>How far tags move what a cache holds; see <see cref="DirectCache.Spread"/>.</summary>
+    static abstract TLanes Spread<TLanes>(TLanes one, TLanes tags)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>What pages must grant.</summary>
+    static abstract TLanes Needs<TLanes>(TLanes one, TLanes bounds)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>What answers tell.</summary>
+    static abstract TLanes Answers<TLanes>(TLanes one, TLanes bounds)
         where TLanes : struct, ILanes<TLanes>;
 
     /// <summary>Writes the answers of a full group.</summary>
@@ -33,12 +43,24 @@ internal interface IRequesters
 internal readonly struct OneRequester : IRequesters
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Load<TLanes>(TLanes first, ref ulong column, int from)
-        where TLanes : struct, ILanes<TLanes> => first;
+    public static TLanes Load<TLanes>(ref ulong bounds, int from)
+        where TLanes : struct, ILanes<TLanes> => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Spread<TLanes>(TLanes first, TLanes tags)
-        where TLanes : struct, ILanes<TLanes> => first;
+    public static TLanes Tags<TLanes>(TLanes one, TLanes bounds, bool second)
+        where TLanes : struct, ILanes<TLanes> => one;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Spread<TLanes>(TLanes one, TLanes tags)
+        where TLanes : struct, ILanes<TLanes> => one;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Needs<TLanes>(TLanes one, TLanes bounds)
+        where TLanes : struct, ILanes<TLanes> => one;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Answers<TLanes>(TLanes one, TLanes bounds)
+        where TLanes : struct, ILanes<TLanes> => one;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Write<TLanes>(TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)
@@ -51,12 +73,24 @@ internal readonly struct OneRequester : IRequesters
 internal readonly struct ManyRequesters : IRequesters
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Load<TLanes>(TLanes first, ref ulong column, int from)
-        where TLanes : struct, ILanes<TLanes> => TLanes.Load(in column, from);
+    public static TLanes Load<TLanes>(ref ulong bounds, int from)
+        where TLanes : struct, ILanes<TLanes> => TLanes.Load(in bounds, from);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Spread<TLanes>(TLanes first, TLanes tags)
+    public static TLanes Tags<TLanes>(TLanes one, TLanes bounds, bool second)
+        where TLanes : struct, ILanes<TLanes> => second ? LaneBound.SecondTags(bounds) : LaneBound.Tags(bounds);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Spread<TLanes>(TLanes one, TLanes tags)
         where TLanes : struct, ILanes<TLanes> => DirectCache.Spread(tags);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Needs<TLanes>(TLanes one, TLanes bounds)
+        where TLanes : struct, ILanes<TLanes> => LaneBound.Needs(bounds);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Answers<TLanes>(TLanes one, TLanes bounds)
+        where TLanes : struct, ILanes<TLanes> => LaneBound.Answers(bounds);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Write<TLanes>(TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)

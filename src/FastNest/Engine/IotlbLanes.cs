@@ -86,13 +86,14 @@ internal static class IotlbLanes<TLanes>
             where TRequesters : struct, IRequesters
         {
             TLanes iova = TLanes.Load(in iovas, from);
-            TLanes tag = TRequesters.Load(_tag, ref requests.Tags, from);
+            TLanes bound = TRequesters.Load<TLanes>(ref requests.Bounds, from);
+            TLanes tag = TRequesters.Tags(_tag, bound, second: false);
             TLanes.GatherPairs(_table, DirectCache.Offsets<TLanes, TGranule>(_places, TRequesters.Spread(_spread, tag), iova), out TLanes known, out TLanes page);
             TLanes unlike = known ^ ((iova >>> TGranule.Shift) | tag);
             unlike = TLanes.OrAnd(unlike, iova, _beyond);
-            unlike = TLanes.OrAndNot(unlike, TRequesters.Load(_need, ref requests.Needs, from), page);
+            unlike = TLanes.OrAndNot(unlike, TRequesters.Needs(_need, bound), page);
             output = TLanes.Blend(TLanes.All((1UL << TGranule.Shift) - 1), iova, page);
-            answer = LaneAnswers.Of(TRequesters.Load(_answer, ref requests.Answers, from), page);
+            answer = LaneAnswers.Of(TRequesters.Answers(_answer, bound), page);
             return TLanes.IsZero(unlike);
         }
     }

@@ -16,15 +16,21 @@ namespace FastNest.Engine;
 /// </summary>
 internal static class LaneAnswers
 {
-    private const int DomainShift = 48;
-    private const ulong DomainMask = 0xFFFFUL << DomainShift;
-    private const ulong ShiftField = PackedPage.ShiftMask << PackedPage.ShiftShift;
+    public const int DomainShift = 48;
+    public const ulong DomainMask = 0xFFFFUL << DomainShift;
+
+    /// <summary>What is told of a page's size, of every context.</summary>
+    public const ulong Shifts = PackedPage.ShiftMask << PackedPage.ShiftShift;
+
 
     /// <summary>What answers of a context tell.</summary>
     public static ulong Of(in TranslationContext context) =>
         (ulong)context.Domain << DomainShift
-        | PackedPage.ShiftMask << PackedPage.ShiftShift
+        | Shifts
         | (ulong)(context.Host.Permissions & Access.All);
+
+    /// <summary>The domain that answers tell.</summary>
+    public static ulong Domain(ulong answers) => answers >> DomainShift;
 
     /// <summary>One bit for each request whose needs a page grants.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -60,7 +66,7 @@ internal static class LaneAnswers
     public static TLanes Combine<TLanes>(bool readExecutes, TLanes first, TLanes second, out uint larger)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes shift = TLanes.All(ShiftField);
+        TLanes shift = TLanes.All(Shifts);
         TLanes page = Combine(readExecutes, first, second);
         larger = 0;
         if (TLanes.Equal(first & shift, second & shift) != LaneCount.All<TLanes>())
@@ -77,8 +83,8 @@ internal static class LaneAnswers
     public static void Write<TLanes>(uint bits, TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)
         where TLanes : struct, ILanes<TLanes>
     {
-        ulong first = Unsafe.Add(ref places, from);
-        if (bits == LaneCount.All<TLanes>() && Unsafe.Add(ref places, from + TLanes.Count - 1) - first == (ulong)TLanes.Count - 1)
+        var first = (uint)Unsafe.Add(ref places, from);
+        if (bits == LaneCount.All<TLanes>() && (uint)Unsafe.Add(ref places, from + TLanes.Count - 1) - first == (uint)TLanes.Count - 1)
         {
             TLanes.StorePairs(addresses, answers, ref results, (int)first);
             return;

@@ -1,3 +1,5 @@
+using FastNest.Requests;
+
 namespace FastNest.Engine;
 
 /// <summary>
@@ -6,6 +8,15 @@ namespace FastNest.Engine;
 /// </summary>
 internal abstract class LaneWalker
 {
+    /// <inheritdoc cref="RequesterLanes{TLanes}.Take"/>
+    public abstract int Take(
+        ReadOnlySpan<TranslationRequest> asked,
+        int from,
+        ulong stamp,
+        AddressRange messages,
+        LaneRequesters requesters,
+        LaneRequests taken);
+
     /// <summary>Serves what it can of requests of any requesters; inside the port's read section.</summary>
     /// <param name="requests">What is asked; used up.</param>
     /// <param name="messages">Where requests are not for memory.</param>

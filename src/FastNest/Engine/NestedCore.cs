@@ -34,7 +34,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
     private readonly bool _keepsContexts;
     private readonly LaneCaches _laneCaches;
     private readonly LaneWalker? _walker;
-    private readonly LaneRequests _lanes = new();
+    private readonly LaneRequests _lanes;
     private readonly LaneRequesters _requesters;
     private TranslationRegime? _requestersRegime;
     private long _seen;
@@ -49,6 +49,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
         _tags = new(_clock, caches.Tags);
         _contexts = new(caches.ContextEntries);
         _requesters = new(caches.ContextEntries);
+        _lanes = new(_requesters);
         _keepsContexts = caches.ContextEntries != 0;
         _iotlb = new(caches.IotlbSets, caches.IotlbWays);
         _nestedTlb = new(caches.NestedTlbSets, caches.NestedTlbWays);

@@ -5,6 +5,7 @@ using FastNest.Caches;
 using FastNest.Formats;
 using FastNest.Lanes;
 using FastNest.Memory;
+using FastNest.Requests;
 using FastNest.Walks;
 
 namespace FastNest.Engine;
@@ -44,6 +45,14 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         _warm = new(caches);
     }
 
+    public override int Take(
+        ReadOnlySpan<TranslationRequest> asked,
+        int from,
+        ulong stamp,
+        AddressRange messages,
+        LaneRequesters requesters,
+        LaneRequests taken) => RequesterLanes<TLanes>.Take(asked, from, stamp, messages, requesters, taken);
+
     public override void Serve(LaneRequests requests, AddressRange messages, Span<ulong> results, PlaceSet unserved)
     {
         requests.Pad();
@@ -52,6 +61,12 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         ulong strayed = ServeKnown<ManyRequesters>(requests, ref requests.Iovas, count, messages, ref first);
         if (strayed != 0)
         {
+            for (ulong rest = strayed; rest != 0; rest &= rest - 1)
+            {
+                int i = LaneCount.First<TLanes>(rest);
+                requests.SetOut(i, Math.Min(i + TLanes.Count, count));
+            }
+
             KeepStrayed(requests, strayed);
             ServeRest(count, requests, messages, ref first, unserved);
         }

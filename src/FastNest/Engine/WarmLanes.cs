@@ -45,15 +45,15 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
         if (requests.Shape.Mode != ContextMode.Nested)
         {
             ulong astray = LookUp<TRequesters>(
-                run, caches.HostTables, ref requests.Tags, ref iovas, count, reach, messages, out ulong large);
+                run, caches.HostTables, requests, second: false, ref iovas, count, reach, messages, out ulong large);
             return astray | Answer<TRequesters>(run, in host, requests, ref iovas, ref iovas, count, astray, large, ref results);
         }
 
         ulong strayed = LookUp<TRequesters>(
-            run, caches.GuestTables, ref requests.Tags, ref iovas, count, reach, messages, out ulong guestLarge);
+            run, caches.GuestTables, requests, second: false, ref iovas, count, reach, messages, out ulong guestLarge);
         strayed |= Read(run, in guest, ref iovas, count, strayed, guestLarge);
         strayed |= LookUp<TRequesters>(
-            run, caches.HostTables, ref requests.HostTags, ref _guestPages[0], count, DirectCache.AddressBits, AddressRange.Empty, out ulong hostLarge);
+            run, caches.HostTables, requests, second: true, ref _guestPages[0], count, DirectCache.AddressBits, AddressRange.Empty, out ulong hostLarge);
         return strayed | Answer<TRequesters>(
             run, in host, requests, ref iovas, ref _guestPages[0], count, strayed, guestLarge | hostLarge, ref results);
     }
@@ -61,7 +61,8 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
     /// <summary>Finds tables, and has their entries brought near.</summary>
     /// <param name="run">The largest run of memory: tables elsewhere are not read here.</param>
     /// <param name="tables">What is known of the stage.</param>
-    /// <param name="tags">The stage's tags.</param>
+    /// <param name="requests">What the requests take with them.</param>
+    /// <param name="second">Whether their tags of the second stage are meant.</param>
     /// <param name="addresses">What is translated.</param>
     /// <param name="count">How many.</param>
     /// <param name="reach">How many bits of them the tables and the caches' keys look at.</param>
@@ -71,7 +72,8 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
     private ulong LookUp<TRequesters>(
         PhysicalRun run,
         DirectCache tables,
-        ref ulong tags,
+        LaneRequests requests,
+        bool second,
         ref ulong addresses,
         int count,
         int reach,
@@ -83,7 +85,7 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
         TLanes elsewhere = TLanes.All(PackedPage.IsElsewhere);
         TLanes unusual = TLanes.All(PackedPage.IsPage | PackedPage.IsElsewhere);
         TLanes places = tables.Places<TLanes>();
-        TLanes firstTag = TLanes.All(tags);
+        TLanes firstTag = TLanes.All(second ? requests.HostTags : requests.Tags);
         TLanes firstSpread = DirectCache.Spread(firstTag);
         TLanes firstMessage = TLanes.All(messages.First);
         TLanes lastMessage = TLanes.All(messages.Length - 1);
@@ -98,7 +100,7 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
         for (int i = 0; i < count; i += TLanes.Count, group <<= 1)
         {
             TLanes address = TLanes.Load(in addresses, i);
-            TLanes tag = TRequesters.Load(firstTag, ref tags, i);
+            TLanes tag = TRequesters.Tags(firstTag, TRequesters.Load<TLanes>(ref requests.Bounds, i), second);
             TLanes offsets = DirectCache.Offsets<TLanes, LargeGranule>(places, TRequesters.Spread(firstSpread, tag), address);
             TLanes.GatherPairs(table, offsets, out TLanes known, out TLanes below);
             TLanes pointer = run.Resolve(LaneEntries.At(below, address, LaneEntries.LeafShift));
@@ -198,14 +200,15 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
                 page = LaneAnswers.Combine(readExecutes, TLanes.Load(in addresses, i), page);
             }
 
-            if (!TLanes.IsZero(TLanes.OrAndNot(unlike, TRequesters.Load(need, ref requests.Needs, i), page)))
+            TLanes bound = TRequesters.Load<TLanes>(ref requests.Bounds, i);
+            if (!TLanes.IsZero(TLanes.OrAndNot(unlike, TRequesters.Needs(need, bound), page)))
             {
                 strayed |= group;
                 continue;
             }
 
             TLanes output = TLanes.Blend(TLanes.All(0xFFF), TLanes.Load(in iovas, i), page);
-            TLanes told = LaneAnswers.Of(TRequesters.Load(answer, ref requests.Answers, i), page);
+            TLanes told = LaneAnswers.Of(TRequesters.Answers(answer, bound), page);
             TRequesters.Write(output, told, ref requests.Places, i, ref results);
         }
 
@@ -213,17 +216,18 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
         for (ulong rest = (large | (full < count ? group : 0)) & ~skipped; rest != 0; rest &= rest - 1)
         {
             int i = LaneCount.First<TLanes>(rest);
+            TLanes bound = TRequesters.Load<TLanes>(ref requests.Bounds, i);
             TLanes address = TLanes.Load(in addresses, i);
             TLanes page = LaneEntries.ReadLeaves<THost, TLanes>(run, mask, usual, TLanes.Load(in tables, i), address, out uint found);
             page = nested ? LaneAnswers.Combine(readExecutes, address, page, out _) : page;
-            if ((found & LaneAnswers.Granted(TRequesters.Load(need, ref requests.Needs, i), page)) != LaneCount.All<TLanes>())
+            if ((found & LaneAnswers.Granted(TRequesters.Needs(need, bound), page)) != LaneCount.All<TLanes>())
             {
                 strayed |= rest & (~rest + 1);
                 continue;
             }
 
             TLanes output = TLanes.Blend(TLanes.All(0xFFF), TLanes.Load(in iovas, i), page);
-            TLanes told = LaneAnswers.Of(TRequesters.Load(answer, ref requests.Answers, i), page);
+            TLanes told = LaneAnswers.Of(TRequesters.Answers(answer, bound), page);
             LaneAnswers.WriteSome(LaneCount.Live<TLanes>(i, count), output, told, ref TRequesters.Places(ref requests.Places, i), ref results);
         }
 

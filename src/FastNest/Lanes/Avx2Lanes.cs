@@ -124,6 +124,17 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPairs(ref readonly ulong source, int pair, out Avx2Lanes first, out Avx2Lanes second)
+    {
+        Vector256<ulong> lower = Vector256.LoadUnsafe(in source, (nuint)pair * 2);
+        Vector256<ulong> upper = Vector256.LoadUnsafe(in source, (nuint)pair * 2 + 4);
+        Vector256<ulong> near = Avx2.Permute2x128(lower, upper, 0x20);
+        Vector256<ulong> far = Avx2.Permute2x128(lower, upper, 0x31);
+        first = new(Avx2.UnpackLow(near, far));
+        second = new(Avx2.UnpackHigh(near, far));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Compress(Avx2Lanes value, uint bits, ref ulong destination, int index)
     {
         Vector256<int> order = Vector256.LoadUnsafe(in MemoryMarshal.GetReference(CompressOrder.Table), bits * 8);

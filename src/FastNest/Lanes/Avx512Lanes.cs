@@ -121,6 +121,15 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPairs(ref readonly ulong source, int pair, out Avx512Lanes first, out Avx512Lanes second)
+    {
+        Vector512<ulong> lower = Vector512.LoadUnsafe(in source, (nuint)pair * 2);
+        Vector512<ulong> upper = Vector512.LoadUnsafe(in source, (nuint)pair * 2 + 8);
+        first = new(Avx512F.PermuteVar8x64x2(lower, Vector512.Create(0UL, 2, 4, 6, 8, 10, 12, 14), upper));
+        second = new(Avx512F.PermuteVar8x64x2(lower, Vector512.Create(1UL, 3, 5, 7, 9, 11, 13, 15), upper));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Compress(Avx512Lanes value, uint bits, ref ulong destination, int index)
     {
         Vector512<ulong> mask = Mask(bits);

@@ -124,6 +124,14 @@ internal readonly unsafe struct GroupedLanes(ulong a, ulong b, ulong c, ulong d)
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPairs(ref readonly ulong source, int pair, out GroupedLanes first, out GroupedLanes second)
+    {
+        ref ulong at = ref Unsafe.Add(ref Unsafe.AsRef(in source), pair * 2);
+        first = new(at, Unsafe.Add(ref at, 2), Unsafe.Add(ref at, 4), Unsafe.Add(ref at, 6));
+        second = new(Unsafe.Add(ref at, 1), Unsafe.Add(ref at, 3), Unsafe.Add(ref at, 5), Unsafe.Add(ref at, 7));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Compress(GroupedLanes value, uint bits, ref ulong destination, int index)
     {
         Unsafe.Add(ref destination, index) = value._a;

@@ -72,6 +72,9 @@ internal interface ILanes<TSelf>
     /// <summary>Loads sixteen bytes per lane, from so many bytes behind the start of a table.</summary>
     static abstract void GatherPairs(nint table, TSelf offsets, out TSelf first, out TSelf second);
 
+    /// <summary>Loads pairs that stand side by side.</summary>
+    static abstract void LoadPairs(ref readonly ulong source, int pair, out TSelf first, out TSelf second);
+
     /// <summary>Stores the lanes whose bit is set, side by side; up to <see cref="Count"/> values are written over.</summary>
     static abstract void Compress(TSelf value, uint bits, ref ulong destination, int index);
 

@@ -105,6 +105,18 @@ internal readonly unsafe struct PortableLanes(Vector256<ulong> value) : ILanes<P
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPairs(ref readonly ulong source, int pair, out PortableLanes first, out PortableLanes second)
+    {
+        nuint at = (nuint)pair * 2;
+        Vector128<ulong> a = Vector128.LoadUnsafe(in source, at);
+        Vector128<ulong> b = Vector128.LoadUnsafe(in source, at + 2);
+        Vector128<ulong> c = Vector128.LoadUnsafe(in source, at + 4);
+        Vector128<ulong> d = Vector128.LoadUnsafe(in source, at + 6);
+        first = new(Vector256.Create(Low(a, b), Low(c, d)));
+        second = new(Vector256.Create(High(a, b), High(c, d)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Compress(PortableLanes value, uint bits, ref ulong destination, int index)
     {
         Unsafe.Add(ref destination, index) = value._value.GetElement(0);

@@ -130,6 +130,9 @@ public sealed class LanesTests
 
         var pairs = new ulong[2 * count + 2];
         TLanes.StorePairs(x, y, ref pairs[0], 1);
+        TLanes.LoadPairs(in pairs[0], 1, out TLanes evens, out TLanes odds);
+        Same(a, evens);
+        Same(b, odds);
         Assert.Equal(a.Zip(b).SelectMany(pair => new[] { pair.First, pair.Second }), pairs.Skip(2));
     }
 
