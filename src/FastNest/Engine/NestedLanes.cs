@@ -104,7 +104,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         PhysicalRun run = TakeRun();
         LaneShape shape = requests.Shape;
         bool nested = shape.Mode == ContextMode.Nested;
-        int reach = Reach(in shape) - (shape.SignExtended ? 1 : 0); // the upper half strays
+        int reach = Reach(in shape);
         ulong strayed = ulong.MaxValue >> (63 - (count - 1) / TLanes.Count);
         _keeps = _policy.IsWorthwhile();
         if (_keeps)
