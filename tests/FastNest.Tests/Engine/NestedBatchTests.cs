@@ -40,6 +40,28 @@ public sealed class NestedBatchTests : IDisposable
         }
     }
 
+    /// <summary>What caches know of an address of the upper half, whose sign their keys do without, is not for others.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void AnAddressThatLacksOnlyItsSignIsRefused(WalkStrategy strategy)
+    {
+        const ulong upper = 0xFFFF_FF80_0000_1000;
+        const ulong unsigned = upper & ((1UL << 57) - 1);
+        Map();
+        _machine.Poke(Top + 511 * 8, (Top + 0x1000) | 0x67);
+        _machine.Poke(Gcr3 + 8, Top | 1); // PASID 0 alone has addresses without signs
+        foreach (CacheOptions caches in new CacheOptions[] { new(), new() { IotlbSets = 0 } })
+        {
+            using TranslationPort port = _machine.Iommu.OpenPort(caches, strategy);
+            for (int round = 0; round < 3; round++)
+            {
+                Assert.All(AskOne(port, upper), result => Assert.Equal(0x10_0000UL, result.Address));
+            }
+
+            Assert.All(AskOne(port, unsigned), result => Assert.False(result.Succeeded));
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Strategies))]
     public void AGuestPageCachedInPiecesGoesAsAWhole(WalkStrategy strategy)
@@ -189,6 +211,13 @@ public sealed class NestedBatchTests : IDisposable
     {
         var results = new TranslationResult[iovas.Length];
         port.Translate(new Requester(new(Device), 0), iovas, access, results);
+        return results;
+    }
+
+    private static TranslationResult[] AskOne(TranslationPort port, ulong iova)
+    {
+        var results = new TranslationResult[16];
+        port.Translate(new Requester(new(Device), 1), [.. Enumerable.Repeat(iova, results.Length)], Access.Read, results);
         return results;
     }
 }
