@@ -29,6 +29,7 @@ internal sealed class BenchMachine : IDisposable
 
     private const int RunPages = 512;
 
+    private readonly ulong[] _guestRoots;
     private readonly PageSizes _sizes;
     private readonly NativeBlock _owner;
     private readonly Stack<ulong> _freeTables = new();
@@ -44,6 +45,7 @@ internal sealed class BenchMachine : IDisposable
         Devices = devices;
         IsNested = isNested;
         PagesPerDevice = pages / devices;
+        _guestRoots = new ulong[devices];
         int tables = 2 * (pages / 512) + devices * 16 + 64;
         ulong length = (FirstTable + 4 * (ulong)tables * 4096 + (2UL << 20)) & ~((2UL << 20) - 1);
         _owner = new(length);
@@ -75,7 +77,10 @@ internal sealed class BenchMachine : IDisposable
     public ulong HostRoot { get; }
 
     /// <summary>The top table of the first device's guest table.</summary>
-    public ulong GuestRoot { get; private set; }
+    public ulong GuestRoot => GuestRootOf(0);
+
+    /// <summary>The top table of a device's guest table.</summary>
+    public ulong GuestRootOf(int device) => _guestRoots[device];
 
     /// <summary>Host memory of physical address 0.</summary>
     public nint Host => _owner.Start;
@@ -118,7 +123,7 @@ internal sealed class BenchMachine : IDisposable
             MapHost(gcr3, gcr3);
             MapHost(guestRoot, guestRoot);
             Memory.Store64(gcr3 + 8, guestRoot | 1);
-            GuestRoot = device == 0 ? guestRoot : GuestRoot;
+            _guestRoots[device] = guestRoot;
         }
 
         for (int page = 0; page < PagesPerDevice; page++)

@@ -83,6 +83,20 @@ internal static class Comparison
         }
 
         yield return new EngineContender("auto", workload, caches, WalkStrategy.Auto);
+        if (scenario.Limit is LimitKind.NestedTables or LimitKind.HostTables)
+        {
+            yield return new LimitAnswers<PortableLanes>(workload, scenario.Limit);
+            if (Avx2Lanes.IsSupported)
+            {
+                yield return new LimitAnswers<Avx2Lanes>(workload, scenario.Limit);
+            }
+
+            if (Avx512Lanes.IsSupported)
+            {
+                yield return new LimitAnswers<Avx512Lanes>(workload, scenario.Limit);
+            }
+        }
+
         if (workload.Machine.Devices == 1)
         {
             yield return new PeerHashMap(workload);

@@ -128,13 +128,13 @@ internal sealed class LimitContender<TLanes> : IContender
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Probe(ReadOnlySpan<ulong> iovas)
     {
-        TLanes mask = TLanes.All(_iotlb.Mask);
+        TLanes mask = TLanes.All(_iotlb.Mask << 4);
         TLanes offset = TLanes.All(0xFFF);
         for (int i = 0; i < iovas.Length; i += TLanes.Count)
         {
             TLanes iova = TLanes.Load(in iovas[i], 0);
             TLanes number = iova >>> 12;
-            TLanes.GatherPairs(_iotlb.Start, number & mask, out TLanes known, out TLanes page);
+            TLanes.GatherPairs(_iotlb.Start, (iova >>> 8) & mask, out TLanes known, out TLanes page);
             Check(TLanes.Equal(known, number));
             TLanes.Store(page | (iova & offset), ref _results[i], 0);
         }
@@ -144,12 +144,12 @@ internal sealed class LimitContender<TLanes> : IContender
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void LookUp(LimitTable tables, ReadOnlySpan<ulong> addresses)
     {
-        TLanes mask = TLanes.All(tables.Mask);
+        TLanes mask = TLanes.All(tables.Mask << 4);
         for (int i = 0; i < addresses.Length; i += TLanes.Count)
         {
             TLanes address = TLanes.Load(in addresses[i], 0);
             TLanes number = address >>> 21;
-            TLanes.GatherPairs(tables.Start, number & mask, out TLanes known, out TLanes found);
+            TLanes.GatherPairs(tables.Start, (address >>> 17) & mask, out TLanes known, out TLanes found);
             Check(TLanes.Equal(known, number));
             TLanes pointer = found + ((address >>> 9) & TLanes.All(511 << 3)) + TLanes.All(_base);
             TLanes.Prefetch(pointer);
@@ -180,7 +180,7 @@ internal sealed class LimitContender<TLanes> : IContender
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void HostTables(ReadOnlySpan<ulong> iovas)
     {
-        TLanes mask = TLanes.All(_host.Mask);
+        TLanes mask = TLanes.All(_host.Mask << 4);
         for (int i = 0; i < iovas.Length; i += TLanes.Count)
         {
             TLanes iova = TLanes.Load(in iovas[i], 0);
@@ -191,27 +191,19 @@ internal sealed class LimitContender<TLanes> : IContender
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void NestedTables(ReadOnlySpan<ulong> iovas)
     {
-        TLanes guestMask = TLanes.All(_guest.Mask);
-        TLanes hostMask = TLanes.All(_host.Mask);
-        for (int i = 0; i < iovas.Length; i += Together * TLanes.Count)
+        TLanes guestMask = TLanes.All(_guest.Mask << 4);
+        TLanes hostMask = TLanes.All(_host.Mask << 4);
+        TLanes offset = TLanes.All(0xFFF);
+        for (int i = 0; i < iovas.Length; i += 2 * TLanes.Count)
         {
             TLanes a = TLanes.Load(in iovas[i], 0);
             TLanes b = TLanes.Load(in iovas[i], TLanes.Count);
-            TLanes c = TLanes.Load(in iovas[i], 2 * TLanes.Count);
-            TLanes d = TLanes.Load(in iovas[i], 3 * TLanes.Count);
             TLanes ga = Below(_guest.Start, guestMask, a);
             TLanes gb = Below(_guest.Start, guestMask, b);
-            TLanes gc = Below(_guest.Start, guestMask, c);
-            TLanes gd = Below(_guest.Start, guestMask, d);
             ga = Below(_host.Start, hostMask, ga);
             gb = Below(_host.Start, hostMask, gb);
-            gc = Below(_host.Start, hostMask, gc);
-            gd = Below(_host.Start, hostMask, gd);
-            TLanes offset = TLanes.All(0xFFF);
             TLanes.Store(ga | (a & offset), ref _results[i], 0);
             TLanes.Store(gb | (b & offset), ref _results[i], TLanes.Count);
-            TLanes.Store(gc | (c & offset), ref _results[i], 2 * TLanes.Count);
-            TLanes.Store(gd | (d & offset), ref _results[i], 3 * TLanes.Count);
         }
     }
 
@@ -279,7 +271,7 @@ internal sealed class LimitContender<TLanes> : IContender
     private TLanes Below(nint table, TLanes mask, TLanes address)
     {
         TLanes number = address >>> 21;
-        TLanes.GatherPairs(table, number & mask, out TLanes known, out TLanes found);
+        TLanes.GatherPairs(table, (address >>> 17) & mask, out TLanes known, out TLanes found);
         Check(TLanes.Equal(known, number));
         return Entry(found, address, 12);
     }

@@ -19,9 +19,12 @@ internal sealed unsafe class LimitTable : IDisposable
 
     public ulong Mask { get; }
 
-    public void Put(ulong key, ulong value)
+    public void Put(ulong key, ulong value) => Put(key, value, key);
+
+    /// <summary>Puts a pair where a number other than its key says.</summary>
+    public void Put(ulong key, ulong value, ulong place)
     {
-        ulong* pair = (ulong*)Start + (key & Mask) * 2;
+        ulong* pair = (ulong*)Start + (place & Mask) * 2;
         pair[0] = key;
         pair[1] = value;
     }

@@ -6,7 +6,7 @@ namespace FastNest.Cli.Output;
 /// <summary>A comparison as the tables of a Markdown page.</summary>
 internal static class BenchMarkdown
 {
-    private static readonly string[] Shown = ["naive", "scalar", "grouped", "portable", "avx2", "avx512", "auto", "peer-hashmap", "peer-setassoc", "limit"];
+    private static readonly string[] Shown = ["naive", "scalar", "grouped", "portable", "avx2", "avx512", "auto", "peer-hashmap", "peer-setassoc", "limit-answers", "limit"];
 
     public static string Of(BenchReport report)
     {

@@ -27,6 +27,13 @@ internal sealed class DirectCache
     private const int FoldShift = 12;
     private const int LineBytes = 64;
 
+    /// <summary>log2 of the bytes of a pair.</summary>
+    private const int PairShift = 4;
+
+    /// <summary>The same granule of two tags stands so many places apart, times the distance of the tags.</summary>
+    private const int FarSpread = 7;
+    private const int NearSpread = 2;
+
     private readonly ulong[] _pairs;
     private readonly int _first;
     private readonly ulong _mask;
@@ -92,8 +99,27 @@ internal sealed class DirectCache
     public void Probe<TLanes>(TLanes keys, out TLanes found, out TLanes values)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes.GatherPairs(Table, Places(keys), out found, out values);
+        TLanes.GatherPairs(Table, Places(keys) << PairShift, out found, out values);
     }
+
+    /// <summary>Which bytes behind <see cref="Table"/> pairs begin at.</summary>
+    public TLanes Places<TLanes>()
+        where TLanes : struct, ILanes<TLanes> => TLanes.All(_mask << PairShift);
+
+    /// <summary>How many bytes behind <see cref="Table"/> pairs stand, of a cache that does not fold.</summary>
+    /// <param name="places">The cache's.</param>
+    /// <param name="spread">What <see cref="Spread"/> makes of the tags.</param>
+    /// <param name="addresses">The addresses; those from 2^<see cref="AddressBits"/> on find anything.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Offsets<TLanes, TGranule>(TLanes places, TLanes spread, TLanes addresses)
+        where TLanes : struct, ILanes<TLanes>
+        where TGranule : struct, IGranule => ((addresses >>> (TGranule.Shift - PairShift)) + spread) & places;
+
+    /// <summary>How far tags move what stands in bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Spread<TLanes>(TLanes tags)
+        where TLanes : struct, ILanes<TLanes> =>
+        (tags >>> (TagShift - FarSpread - PairShift)) + (tags >>> (TagShift - NearSpread - PairShift));
 
     /// <param name="key">The key.</param>
     /// <param name="value">What to keep.</param>
@@ -197,10 +223,17 @@ internal sealed class DirectCache
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private TLanes Places<TLanes>(TLanes keys)
-        where TLanes : struct, ILanes<TLanes> => (keys + (keys >>> 38) + (keys >>> 43)) & TLanes.All(_mask);
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes tags = keys >>> TagShift;
+        return (keys + (tags << FarSpread) + (tags << NearSpread)) & TLanes.All(_mask);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ref ulong Pair(ulong key) => ref Unsafe.Add(
-        ref MemoryMarshal.GetArrayDataReference(_pairs),
-        _first + (int)((key + (key >> 38) + (key >> 43)) & _mask) * 2);
+    private ref ulong Pair(ulong key)
+    {
+        ulong tag = key >> TagShift;
+        ulong place = (key + (tag << FarSpread) + (tag << NearSpread)) & _mask;
+        return ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_pairs), _first + (int)place * 2);
+    }
 }

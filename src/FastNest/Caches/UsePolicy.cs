@@ -8,7 +8,7 @@ namespace FastNest.Caches;
 internal sealed class UsePolicy
 {
     private const int ShortestRest = 15;
-    private const int LongestRest = 255;
+    private const int LongestRest = 1023;
     private const int LeastShare = 8;
 
     private int _rest = ShortestRest;

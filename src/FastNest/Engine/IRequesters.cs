@@ -1,18 +1,38 @@
 using System.Runtime.CompilerServices;
+using FastNest.Caches;
 using FastNest.Lanes;
 using FastNest.Walks;
 
 namespace FastNest.Engine;
 
-/// <summary>How what requests take with them stands in <see cref="LaneRequests"/>: the same for all of them, or not.</summary>
+/// <summary>
+/// What requests take with them where everything is known: the same for all of them, or not. Of each value, the first argument
+/// is what it is if there is but one requester.
+/// </summary>
 internal interface IRequesters
 {
-    /// <summary>A group of lanes of a column.</summary>
-    static abstract TLanes Load<TLanes>(ref ulong column, int from)
+    /// <summary>A group of lanes of <see cref="LaneBound"/>s, if they differ.</summary>
+    static abstract TLanes Load<TLanes>(ref ulong bounds, int from)
         where TLanes : struct, ILanes<TLanes>;
 
-    /// <summary>Where in the batch a full group stands, if its requests stand side by side there; else -1.</summary>
-    static abstract int Place<TLanes>(ref ulong places, int from)
+    /// <summary>The tags of one stage.</summary>
+    static abstract TLanes Tags<TLanes>(TLanes one, TLanes bounds, bool second)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>How far tags move what a cache holds; see <see cref="DirectCache.Spread"/>.</summary>
+    static abstract TLanes Spread<TLanes>(TLanes one, TLanes tags)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>What pages must grant.</summary>
+    static abstract TLanes Needs<TLanes>(TLanes one, TLanes bounds)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>What answers tell.</summary>
+    static abstract TLanes Answers<TLanes>(TLanes one, TLanes bounds)
+        where TLanes : struct, ILanes<TLanes>;
+
+    /// <summary>Writes the answers of a full group.</summary>
+    static abstract void Write<TLanes>(TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)
         where TLanes : struct, ILanes<TLanes>;
 
     /// <summary>Where in the batch the requests of any group stand.</summary>
@@ -23,12 +43,28 @@ internal interface IRequesters
 internal readonly struct OneRequester : IRequesters
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Load<TLanes>(ref ulong column, int from)
-        where TLanes : struct, ILanes<TLanes> => TLanes.All(column);
+    public static TLanes Load<TLanes>(ref ulong bounds, int from)
+        where TLanes : struct, ILanes<TLanes> => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Place<TLanes>(ref ulong places, int from)
-        where TLanes : struct, ILanes<TLanes> => from;
+    public static TLanes Tags<TLanes>(TLanes one, TLanes bounds, bool second)
+        where TLanes : struct, ILanes<TLanes> => one;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Spread<TLanes>(TLanes one, TLanes tags)
+        where TLanes : struct, ILanes<TLanes> => one;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Needs<TLanes>(TLanes one, TLanes bounds)
+        where TLanes : struct, ILanes<TLanes> => one;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Answers<TLanes>(TLanes one, TLanes bounds)
+        where TLanes : struct, ILanes<TLanes> => one;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Write<TLanes>(TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)
+        where TLanes : struct, ILanes<TLanes> => TLanes.StorePairs(addresses, answers, ref results, from);
 
     public static ref ulong Places(ref ulong places, int from) => ref LaneCount.Numbers[from];
 }
@@ -37,16 +73,28 @@ internal readonly struct OneRequester : IRequesters
 internal readonly struct ManyRequesters : IRequesters
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Load<TLanes>(ref ulong column, int from)
-        where TLanes : struct, ILanes<TLanes> => TLanes.Load(in column, from);
+    public static TLanes Load<TLanes>(ref ulong bounds, int from)
+        where TLanes : struct, ILanes<TLanes> => TLanes.Load(in bounds, from);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Place<TLanes>(ref ulong places, int from)
-        where TLanes : struct, ILanes<TLanes>
-    {
-        ulong first = Unsafe.Add(ref places, from);
-        return Unsafe.Add(ref places, from + TLanes.Count - 1) - first == (ulong)TLanes.Count - 1 ? (int)first : -1;
-    }
+    public static TLanes Tags<TLanes>(TLanes one, TLanes bounds, bool second)
+        where TLanes : struct, ILanes<TLanes> => second ? LaneBound.SecondTags(bounds) : LaneBound.Tags(bounds);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Spread<TLanes>(TLanes one, TLanes tags)
+        where TLanes : struct, ILanes<TLanes> => DirectCache.Spread(tags);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Needs<TLanes>(TLanes one, TLanes bounds)
+        where TLanes : struct, ILanes<TLanes> => LaneBound.Needs(bounds);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Answers<TLanes>(TLanes one, TLanes bounds)
+        where TLanes : struct, ILanes<TLanes> => LaneBound.Answers(bounds);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Write<TLanes>(TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)
+        where TLanes : struct, ILanes<TLanes> => LaneAnswers.Write(LaneCount.All<TLanes>(), addresses, answers, ref places, from, ref results);
 
     public static ref ulong Places(ref ulong places, int from) => ref Unsafe.Add(ref places, from);
 }

@@ -16,15 +16,21 @@ namespace FastNest.Engine;
 /// </summary>
 internal static class LaneAnswers
 {
-    private const int DomainShift = 48;
-    private const ulong DomainMask = 0xFFFFUL << DomainShift;
-    private const ulong ShiftField = PackedPage.ShiftMask << PackedPage.ShiftShift;
+    public const int DomainShift = 48;
+    public const ulong DomainMask = 0xFFFFUL << DomainShift;
+
+    /// <summary>What is told of a page's size, of every context.</summary>
+    public const ulong Shifts = PackedPage.ShiftMask << PackedPage.ShiftShift;
+
 
     /// <summary>What answers of a context tell.</summary>
     public static ulong Of(in TranslationContext context) =>
         (ulong)context.Domain << DomainShift
-        | PackedPage.ShiftMask << PackedPage.ShiftShift
+        | Shifts
         | (ulong)(context.Host.Permissions & Access.All);
+
+    /// <summary>The domain that answers tell.</summary>
+    public static ulong Domain(ulong answers) => answers >> DomainShift;
 
     /// <summary>One bit for each request whose needs a page grants.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -34,7 +40,22 @@ internal static class LaneAnswers
     /// <summary>The second halves of results.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Of<TLanes>(TLanes answers, TLanes pages)
-        where TLanes : struct, ILanes<TLanes> => answers & (pages | TLanes.All(DomainMask));
+        where TLanes : struct, ILanes<TLanes> => TLanes.AndOr(answers, pages, TLanes.All(DomainMask));
+
+    /// <summary>What both stages together grant where their pages are equal.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Combine<TLanes>(bool readExecutes, TLanes first, TLanes second)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        TLanes rights = first;
+        if (readExecutes)
+        {
+            TLanes execute = TLanes.All((ulong)Access.Execute);
+            rights = TLanes.Blend(execute, first << 2, first);
+        }
+
+        return TLanes.AndOr(second, rights, TLanes.All(~PackedPage.RightsMask));
+    }
 
     /// <summary>What both stages together grant: the rights of both, the smaller page.</summary>
     /// <param name="readExecutes">Whether what can be read of the first stage can be fetched.</param>
@@ -45,15 +66,8 @@ internal static class LaneAnswers
     public static TLanes Combine<TLanes>(bool readExecutes, TLanes first, TLanes second, out uint larger)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes shift = TLanes.All(ShiftField);
-        TLanes rights = first;
-        if (readExecutes)
-        {
-            rights &= ~TLanes.All((ulong)Access.Execute);
-            rights |= (rights & TLanes.All((ulong)Access.Read)) << 2;
-        }
-
-        TLanes page = second & (rights | ~TLanes.All(PackedPage.RightsMask));
+        TLanes shift = TLanes.All(Shifts);
+        TLanes page = Combine(readExecutes, first, second);
         larger = 0;
         if (TLanes.Equal(first & shift, second & shift) != LaneCount.All<TLanes>())
         {
@@ -66,22 +80,21 @@ internal static class LaneAnswers
 
     /// <summary>Writes the answers of some of a group, at once where it is full and its places stand side by side.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Write<TRequesters, TLanes>(
-        uint bits, TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)
-        where TRequesters : struct, IRequesters
+    public static void Write<TLanes>(uint bits, TLanes addresses, TLanes answers, ref ulong places, int from, ref ulong results)
         where TLanes : struct, ILanes<TLanes>
     {
-        int place = bits == LaneCount.All<TLanes>() ? TRequesters.Place<TLanes>(ref places, from) : -1;
-        if (place >= 0)
+        var first = (uint)Unsafe.Add(ref places, from);
+        if (bits == LaneCount.All<TLanes>() && (uint)Unsafe.Add(ref places, from + TLanes.Count - 1) - first == (uint)TLanes.Count - 1)
         {
-            TLanes.StorePairs(addresses, answers, ref results, place);
+            TLanes.StorePairs(addresses, answers, ref results, (int)first);
             return;
         }
 
-        WriteSome(bits, addresses, answers, ref TRequesters.Places(ref places, from), ref results);
+        WriteSome(bits, addresses, answers, ref Unsafe.Add(ref places, from), ref results);
     }
 
-    private static void WriteSome<TLanes>(uint bits, TLanes addresses, TLanes answers, ref ulong places, ref ulong results)
+    /// <summary>Writes the answers of some of a group, one by one.</summary>
+    public static void WriteSome<TLanes>(uint bits, TLanes addresses, TLanes answers, ref ulong places, ref ulong results)
         where TLanes : struct, ILanes<TLanes>
     {
         Span<ulong> pairs = stackalloc ulong[16];

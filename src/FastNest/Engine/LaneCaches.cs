@@ -10,9 +10,6 @@ namespace FastNest.Engine;
 /// </summary>
 internal sealed class LaneCaches
 {
-    private const int SmallShift = 12;
-    private const int LargeShift = 21;
-    private const int HugeShift = 30;
     private const int LargeShare = 4;
     private const int SecondShare = 4;
     private const int HugeEntries = 64;
@@ -20,10 +17,10 @@ internal sealed class LaneCaches
     public LaneCaches(CacheOptions options)
     {
         int entries = options.IotlbSets == 0 ? 0 : (int)BitOperations.RoundUpToPowerOf2((uint)(options.IotlbSets * options.IotlbWays));
-        Second = new(entries / SecondShare, SmallShift, folds: true);
-        Small = new(entries, SmallShift, Second);
-        Large = new(entries == 0 ? 0 : Math.Max(1, entries / LargeShare), LargeShift);
-        Huge = new(Math.Min(entries, HugeEntries), HugeShift);
+        Second = new(entries / SecondShare, SmallGranule.Shift, folds: true);
+        Small = new(entries, SmallGranule.Shift, Second);
+        Large = new(entries == 0 ? 0 : Math.Max(1, entries / LargeShare), LargeGranule.Shift);
+        Huge = new(Math.Min(entries, HugeEntries), HugeGranule.Shift);
         GuestTables = new(options.GuestTableEntries, LaneStage.GranuleShift);
         HostTables = new(options.HostTableEntries, LaneStage.GranuleShift);
     }
@@ -57,7 +54,7 @@ internal sealed class LaneCaches
     public DirectCache HostTables { get; }
 
     /// <summary>The cache for pages of a size.</summary>
-    public DirectCache Of(int shift) => shift < LargeShift ? Small : shift < HugeShift ? Large : Huge;
+    public DirectCache Of(int shift) => shift < LargeGranule.Shift ? Small : shift < HugeGranule.Shift ? Large : Huge;
 
     /// <summary>Drops every translation of a range.</summary>
     /// <param name="tag">The tag of the first stage, or of the second without one.</param>

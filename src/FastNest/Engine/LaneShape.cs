@@ -28,8 +28,11 @@ internal readonly record struct LaneShape(
             !context.Guest.EnforcesExecute)
         : new(context.Mode, 0, context.Host.Levels, MarkPolicy.None, context.Host.Marks, false, false);
 
-    /// <summary>As one number, for a comparison per request.</summary>
+    /// <summary>How many bits a <see cref="Key"/> has.</summary>
+    public const int KeyBits = 14;
+
+    /// <summary>As one number, not 0, for a comparison per request.</summary>
     public ulong Key =>
-        (ulong)Mode << 40 | (ulong)GuestLevels << 32 | (ulong)HostLevels << 24 | (ulong)GuestMarks << 16 | (ulong)HostMarks << 8
+        (ulong)Mode << 12 | (ulong)GuestLevels << 9 | (ulong)HostLevels << 6 | (ulong)GuestMarks << 4 | (ulong)HostMarks << 2
         | (SignExtended ? 2UL : 0) | (ReadExecutes ? 1UL : 0);
 }

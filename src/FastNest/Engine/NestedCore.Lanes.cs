@@ -16,11 +16,27 @@ internal sealed partial class NestedCore<TGuest, THost>
         Span<TranslationResult> results,
         TranslationRegime regime)
     {
-        PlaceSet unserved = new(stackalloc ulong[PlaceSet.Words]);
-        _lanes.Shape = context.Lanes.Shape;
         _lanes.Bind(needs, in context.Lanes);
         AddressRange messages = request.HasPasid ? AddressRange.Empty : regime.MessageWindow;
-        _walker!.Serve(iovas, _lanes, messages, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
+        Span<ulong> answers = MemoryMarshal.Cast<TranslationResult, ulong>(results);
+        ulong strayed = _walker!.ServeKnown(iovas, _lanes, messages, answers);
+        if (strayed != 0)
+        {
+            TranslateStrayed(strayed, in request, in context, iovas, results, regime, messages);
+        }
+    }
+
+    private void TranslateStrayed(
+        ulong strayed,
+        in TranslationRequest request,
+        in TranslationContext context,
+        ReadOnlySpan<ulong> iovas,
+        Span<TranslationResult> results,
+        TranslationRegime regime,
+        AddressRange messages)
+    {
+        PlaceSet unserved = new(stackalloc ulong[PlaceSet.Words]);
+        _walker!.ServeStrayed(strayed, iovas, _lanes, messages, MemoryMarshal.Cast<TranslationResult, ulong>(results), unserved);
         while (unserved.TryTake(out int i))
         {
             results[i] = TranslateBound(request with { Iova = iovas[i] }, in context, regime);
@@ -61,7 +77,9 @@ internal sealed partial class NestedCore<TGuest, THost>
         ulong shape = 0;
         for (int i = 0; i < requests.Length; i++)
         {
-            int known = StageKnown(requests, i, shape, regime.MessageWindow);
+            ulong stamp = LaneRequester.StampOf(_clock.Now, shape);
+            int known = _walker!.Take(requests, i, stamp, regime.MessageWindow, _requesters, _lanes);
+            known += StageKnown(requests, i + known, stamp, regime.MessageWindow);
             _contexts.Counters.Hits += known;
             i += known;
             if (i < requests.Length)
@@ -73,26 +91,27 @@ internal sealed partial class NestedCore<TGuest, THost>
 
     /// <summary>Takes requests of one shape, up to one whose requester has not been met lately.</summary>
     /// <returns>How many.</returns>
-    private int StageKnown(ReadOnlySpan<TranslationRequest> requests, int from, ulong shape, AddressRange messages)
+    private int StageKnown(ReadOnlySpan<TranslationRequest> requests, int from, ulong stamp, AddressRange messages)
     {
-        ulong now = _clock.Now;
         ulong start = messages.First;
         ulong length = messages.Length;
         LaneRequesters requesters = _requesters;
         LaneRequests lanes = _lanes;
+        ref TranslationRequest first = ref MemoryMarshal.GetReference(requests);
         int taken = lanes.Count;
         int i = from;
         for (; i < requests.Length; i++, taken++)
         {
-            ref readonly TranslationRequest request = ref requests[i];
-            ref LaneRequester requester = ref requesters.Find(request.Requester);
-            if (requester.Who != request.Requester || requester.CheckedAt != now || requester.Shape != shape
+            ref TranslationRequest request = ref Unsafe.Add(ref first, i);
+            uint kept = requesters.Find(request.Requester);
+            ref LaneRequester requester = ref requesters.At(kept);
+            if (((requester.Who ^ request.Requester) | (requester.Stamp ^ stamp)) != 0
                 || (!request.HasPasid && request.Iova - start < length))
             {
                 break;
             }
 
-            lanes.Set(taken, i, request.Iova, in requester);
+            lanes.Set(taken, i, request.Iova, requester.Bound, kept);
         }
 
         lanes.Count = taken;
@@ -147,11 +166,13 @@ internal sealed partial class NestedCore<TGuest, THost>
         }
 
         var requester = new LaneRequester(
-            request.Requester, _clock.Now, shape, needs, lanes.Tag, lanes.HostTag, lanes.Root, lanes.HostRoot, lanes.Answers);
+            request.Requester, LaneRequester.StampOf(_clock.Now, shape), LaneBound.Of(needs, in lanes), lanes.Root, lanes.HostRoot);
         _lanes.Set(_lanes.Count++, place, request.Iova, in requester);
         if (_requesters.IsOn)
         {
-            _requesters.Find(requester.Who) = requester;
+            // Whoever is kept there may have requests in this batch.
+            _lanes.SetOutTaken();
+            _requesters.At(_requesters.Find(requester.Who)) = requester;
         }
     }
 

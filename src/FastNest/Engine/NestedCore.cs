@@ -34,12 +34,11 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
     private readonly bool _keepsContexts;
     private readonly LaneCaches _laneCaches;
     private readonly LaneWalker? _walker;
-    private readonly LaneRequests _lanes = new();
+    private readonly LaneRequests _lanes;
     private readonly LaneRequesters _requesters;
     private TranslationRegime? _requestersRegime;
     private long _seen;
     private int _recycled;
-    private bool _faulted;
 
     public NestedCore(
         GuestPhysicalSpace memory, IFrontEnd frontEnd, InvalidationQueue invalidations, CacheOptions caches, WalkStrategy strategy)
@@ -50,6 +49,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
         _tags = new(_clock, caches.Tags);
         _contexts = new(caches.ContextEntries);
         _requesters = new(caches.ContextEntries);
+        _lanes = new(_requesters);
         _keepsContexts = caches.ContextEntries != 0;
         _iotlb = new(caches.IotlbSets, caches.IotlbWays);
         _nestedTlb = new(caches.NestedTlbSets, caches.NestedTlbWays);
@@ -69,13 +69,6 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
         CacheStatistics.Of(in _nestedTlb.Counters),
         CacheStatistics.Of(in _guestTables.Counters) + CacheStatistics.Of(in _laneCaches.GuestTables.Counters),
         CacheStatistics.Of(in _hostTables.Counters) + CacheStatistics.Of(in _laneCaches.HostTables.Counters));
-
-    public override bool TakeFaulted()
-    {
-        bool faulted = _faulted;
-        _faulted = false;
-        return faulted;
-    }
 
     public override void CatchUp()
     {
@@ -130,7 +123,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
         for (int done = 0; done < iovas.Length; done += LaneRequests.Capacity)
         {
             int count = Math.Min(LaneRequests.Capacity, iovas.Length - done);
-            TranslatePiece(request, in context, iovas.Slice(done, count), results.Slice(done, count), regime);
+            TranslatePiece(in request, in context, iovas.Slice(done, count), results.Slice(done, count), regime);
         }
     }
 
@@ -139,7 +132,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
     /// anew for every message.
     /// </summary>
     private void TranslatePiece(
-        TranslationRequest request,
+        in TranslationRequest request,
         in TranslationContext context,
         ReadOnlySpan<ulong> iovas,
         Span<TranslationResult> results,
@@ -153,8 +146,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
 
         for (int i = 0; i < iovas.Length; i++)
         {
-            request = request with { Iova = iovas[i] };
-            results[i] = TranslateBound(in request, in context, regime);
+            results[i] = TranslateBound(request with { Iova = iovas[i] }, in context, regime);
         }
     }
 
@@ -359,7 +351,7 @@ internal sealed partial class NestedCore<TGuest, THost> : TranslationCore
     private TranslationResult Refuse(in TranslationRequest request, in TranslationContext context, in WalkFault fault)
     {
         var result = TranslationResult.Fault(fault.Reason, fault.Address, fault.Attempted, fault.Stage, context.Domain);
-        _faulted = true;
+        Faulted = true;
         _frontEnd.Report(in request, in result, in context);
         return result;
     }

@@ -5,6 +5,7 @@ using FastNest.Caches;
 using FastNest.Formats;
 using FastNest.Lanes;
 using FastNest.Memory;
+using FastNest.Requests;
 using FastNest.Walks;
 
 namespace FastNest.Engine;
@@ -28,9 +29,15 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     private readonly ulong[] _pages = new ulong[LaneCount.Stride];
     private readonly ulong[] _kept = new ulong[8];
 
+    private PhysicalRun _run;
+
+    // Whether the batch that is served asks and fills the IOTLB.
+    private bool _keeps;
+
     public NestedLanes(GuestPhysicalSpace memory, LaneCaches caches, TagTable tags)
     {
         _memory = memory;
+        _run = memory.LargestRun;
         _caches = caches;
         _tags = tags;
         _host = new(memory, caches.HostTables);
@@ -38,25 +45,35 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         _warm = new(caches);
     }
 
+    public override int Take(
+        ReadOnlySpan<TranslationRequest> asked,
+        int from,
+        ulong stamp,
+        AddressRange messages,
+        LaneRequesters requesters,
+        LaneRequests taken) => RequesterLanes<TLanes>.Take(asked, from, stamp, messages, requesters, taken);
+
     public override void Serve(LaneRequests requests, AddressRange messages, Span<ulong> results, PlaceSet unserved)
     {
         requests.Pad();
-        bool keeps = _policy.IsWorthwhile();
         int count = requests.Count;
         ref ulong first = ref MemoryMarshal.GetReference(results);
-        ulong strayed = ServeKnown<ManyRequesters>(keeps, requests, ref requests.Iovas, count, messages, ref first);
+        ulong strayed = ServeKnown<ManyRequesters>(requests, ref requests.Iovas, count, messages, ref first);
         if (strayed != 0)
         {
+            for (ulong rest = strayed; rest != 0; rest &= rest - 1)
+            {
+                int i = LaneCount.First<TLanes>(rest);
+                requests.SetOut(i, Math.Min(i + TLanes.Count, count));
+            }
+
             KeepStrayed(requests, strayed);
-            ServeRest(keeps, count, requests, messages, ref first, unserved);
+            ServeRest(count, requests, messages, ref first, unserved);
         }
     }
 
-    public override void Serve(
-        ReadOnlySpan<ulong> iovas, LaneRequests requests, AddressRange messages, Span<ulong> results, PlaceSet unserved)
+    public override ulong ServeKnown(ReadOnlySpan<ulong> iovas, LaneRequests requests, AddressRange messages, Span<ulong> results)
     {
-        bool keeps = _policy.IsWorthwhile();
-        ref ulong first = ref MemoryMarshal.GetReference(results);
         ref ulong source = ref MemoryMarshal.GetReference(iovas);
         if (iovas.Length % TLanes.Count != 0)
         {
@@ -65,13 +82,15 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
             source = ref requests.Iovas;
         }
 
-        ulong strayed = ServeKnown<OneRequester>(keeps, requests, ref source, iovas.Length, messages, ref first);
-        if (strayed != 0)
-        {
-            requests.Take(iovas);
-            KeepStrayed(requests, strayed);
-            ServeRest(keeps, iovas.Length, requests, messages, ref first, unserved);
-        }
+        return ServeKnown<OneRequester>(requests, ref source, iovas.Length, messages, ref MemoryMarshal.GetReference(results));
+    }
+
+    public override void ServeStrayed(
+        ulong strayed, ReadOnlySpan<ulong> iovas, LaneRequests requests, AddressRange messages, Span<ulong> results, PlaceSet unserved)
+    {
+        requests.Take(iovas);
+        KeepStrayed(requests, strayed);
+        ServeRest(iovas.Length, requests, messages, ref MemoryMarshal.GetReference(results), unserved);
     }
 
     /// <summary>
@@ -79,20 +98,28 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     /// </summary>
     /// <returns>One bit for each group of lanes that is as it was.</returns>
     private ulong ServeKnown<TRequesters>(
-        bool keeps, LaneRequests requests, ref ulong iovas, int count, AddressRange messages, ref ulong results)
+        LaneRequests requests, ref ulong iovas, int count, AddressRange messages, ref ulong results)
         where TRequesters : struct, IRequesters
     {
+        PhysicalRun run = TakeRun();
         LaneShape shape = requests.Shape;
         bool nested = shape.Mode == ContextMode.Nested;
+        int reach = Reach(in shape);
         ulong strayed = ulong.MaxValue >> (63 - (count - 1) / TLanes.Count);
-        if (keeps)
+        _keeps = _policy.IsWorthwhile();
+        if (_keeps)
         {
             if (_caches.Filled is not { } cache)
             {
                 return strayed;
             }
 
-            strayed = IotlbLanes<TLanes>.Serve<TRequesters>(cache, requests, ref iovas, count, Reach(in shape), messages, ref results);
+            strayed = cache.Granule switch
+            {
+                12 => IotlbLanes<TLanes>.Serve<TRequesters, SmallGranule>(cache, requests, ref iovas, count, reach, messages, ref results),
+                21 => IotlbLanes<TLanes>.Serve<TRequesters, LargeGranule>(cache, requests, ref iovas, count, reach, messages, ref results),
+                _ => IotlbLanes<TLanes>.Serve<TRequesters, HugeGranule>(cache, requests, ref iovas, count, reach, messages, ref results),
+            };
             cache.Counters.Hits += Served(count, strayed);
             if (strayed == 0)
             {
@@ -109,16 +136,31 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
 
         LaneStage guest = GuestStage(in shape);
         LaneStage host = HostStage(in shape, isWritten: true);
-        strayed = _warm.Serve<TRequesters>(_memory.LargestRun, in guest, in host, requests, ref iovas, count, Reach(in shape), messages, ref results);
+        strayed = _warm.Serve<TRequesters>(run, in guest, in host, requests, ref iovas, count, Reach(in shape), messages, ref results);
         _caches.HostTables.Counters.Hits += Served(count, strayed);
         _caches.GuestTables.Counters.Hits += nested ? Served(count, strayed) : 0;
         return strayed;
     }
 
+    /// <summary>The largest run of memory; what is known of tables tells whether they are in it.</summary>
+    private PhysicalRun TakeRun()
+    {
+        PhysicalRun run = _memory.LargestRun;
+        if (!ReferenceEquals(run, _run))
+        {
+            _caches.GuestTables.Clear();
+            _caches.HostTables.Clear();
+            _run = run;
+        }
+
+        return run;
+    }
+
     /// <summary>Serves what it can of whatever there is.</summary>
     private void ServeRest(
-        bool keeps, int batch, LaneRequests requests, AddressRange messages, ref ulong results, PlaceSet unserved)
+        int batch, LaneRequests requests, AddressRange messages, ref ulong results, PlaceSet unserved)
     {
+        bool keeps = _keeps;
         int known = batch - requests.Count;
         int asked = Admit(requests, messages, keeps && _caches.Small.IsFilled, ref results, unserved);
         if (keeps)
@@ -136,7 +178,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         }
 
         keeps &= _caches.Small.IsOn;
-        PhysicalRun run = _memory.LargestRun;
+        PhysicalRun run = _run;
         LaneShape shape = requests.Shape;
         if (shape.Mode == ContextMode.Nested)
         {
@@ -159,6 +201,11 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     /// <summary>How many requests stand in groups that have not strayed.</summary>
     private static int Served(int count, ulong strayed)
     {
+        if (strayed == 0)
+        {
+            return count;
+        }
+
         int left = BitOperations.PopCount(strayed) * TLanes.Count;
         return (strayed & LaneCount.Group<TLanes>(count - 1)) != 0 && count % TLanes.Count != 0
             ? count - left + TLanes.Count - count % TLanes.Count
@@ -260,7 +307,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         if (hit != 0)
         {
             TLanes answer = LaneAnswers.Of(TLanes.Load(in requests.Answers, from), page);
-            LaneAnswers.Write<ManyRequesters, TLanes>(hit, TLanes.Blend(offset, iova, page), answer, ref requests.Places, from, ref results);
+            LaneAnswers.Write(hit, TLanes.Blend(offset, iova, page), answer, ref requests.Places, from, ref results);
         }
 
         return hit;
@@ -357,7 +404,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         {
             TLanes address = TLanes.Blend(TLanes.All(0xFFF), iovas, page);
             TLanes answer = LaneAnswers.Of(TLanes.Load(in requests.Answers, from), page);
-            LaneAnswers.Write<ManyRequesters, TLanes>(granted, address, answer, ref requests.Places, from, ref results);
+            LaneAnswers.Write(granted, address, answer, ref requests.Places, from, ref results);
             if (keeps)
             {
                 Keep(requests, page, granted, from);

@@ -25,6 +25,7 @@ internal readonly ref struct PlaceSet
     public void Add(int place) => _words[place >> 6] |= 1UL << (place & 63);
 
     /// <summary>Takes the first place out.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryTake(out int place)
     {
         for (int word = 0; word < _words.Length; word++)

@@ -26,7 +26,7 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
     /// <param name="requests">What the requests take with them.</param>
     /// <param name="iovas">Their addresses, full groups of them.</param>
     /// <param name="count">How many there are.</param>
-    /// <param name="reach">How many bits of them tables and keys look at.</param>
+    /// <param name="reach">How many bits of them tables and keys look at; any with bits above stray, sign-extended ones too.</param>
     /// <param name="messages">Where requests are not for memory.</param>
     /// <param name="results">Receives the answers.</param>
     /// <returns>One bit for each group of lanes that strayed.</returns>
@@ -42,41 +42,56 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
         ref ulong results)
         where TRequesters : struct, IRequesters
     {
-        LaneShape shape = requests.Shape;
-        ulong strayed = messages.Groups<TLanes>(ref iovas, count);
-        if (shape.Mode != ContextMode.Nested)
+        if (requests.Shape.Mode != ContextMode.Nested)
         {
-            strayed |= LookUp<TRequesters>(run, caches.HostTables, ref requests.Tags, ref iovas, count, reach, false, out ulong large);
-            return strayed | Answer<TRequesters>(run, in host, requests, ref iovas, ref iovas, count, strayed, large, ref results);
+            ulong astray = LookUp<TRequesters>(
+                run, caches.HostTables, requests, second: false, ref iovas, count, reach, messages, out ulong large);
+            return astray | Answer<TRequesters>(run, in host, requests, ref iovas, ref iovas, count, astray, large, ref results);
         }
 
-        strayed |= LookUp<TRequesters>(
-            run, caches.GuestTables, ref requests.Tags, ref iovas, count, reach, shape.SignExtended, out ulong guestLarge);
+        ulong strayed = LookUp<TRequesters>(
+            run, caches.GuestTables, requests, second: false, ref iovas, count, reach, messages, out ulong guestLarge);
         strayed |= Read(run, in guest, ref iovas, count, strayed, guestLarge);
         strayed |= LookUp<TRequesters>(
-            run, caches.HostTables, ref requests.HostTags, ref _guestPages[0], count, DirectCache.AddressBits, false, out ulong hostLarge);
-        return strayed | Answer<TRequesters>(run, in host, requests, ref iovas, ref _guestPages[0], count, strayed, hostLarge, ref results);
+            run, caches.HostTables, requests, second: true, ref _guestPages[0], count, DirectCache.AddressBits, AddressRange.Empty, out ulong hostLarge);
+        return strayed | Answer<TRequesters>(
+            run, in host, requests, ref iovas, ref _guestPages[0], count, strayed, guestLarge | hostLarge, ref results);
     }
 
     /// <summary>Finds tables, and has their entries brought near.</summary>
     /// <param name="run">The largest run of memory: tables elsewhere are not read here.</param>
     /// <param name="tables">What is known of the stage.</param>
-    /// <param name="tags">The stage's tags.</param>
+    /// <param name="requests">What the requests take with them.</param>
+    /// <param name="second">Whether their tags of the second stage are meant.</param>
     /// <param name="addresses">What is translated.</param>
     /// <param name="count">How many.</param>
     /// <param name="reach">How many bits of them the tables and the caches' keys look at.</param>
-    /// <param name="signExtended">Whether the bits above must be as the highest of those is, or 0.</param>
+    /// <param name="messages">Where addresses are not for memory.</param>
     /// <param name="large">One bit for each group of which some lie in large pages.</param>
     /// <returns>One bit for each group that strayed.</returns>
     private ulong LookUp<TRequesters>(
-        PhysicalRun run, DirectCache tables, ref ulong tags, ref ulong addresses, int count, int reach, bool signExtended, out ulong large)
+        PhysicalRun run,
+        DirectCache tables,
+        LaneRequests requests,
+        bool second,
+        ref ulong addresses,
+        int count,
+        int reach,
+        AddressRange messages,
+        out ulong large)
         where TRequesters : struct, IRequesters
     {
-        // Sign-extended addresses are those that half the reach makes small.
-        TLanes bias = TLanes.All(signExtended ? 1UL << (reach - 1) : 0);
         TLanes beyond = TLanes.All(ulong.MaxValue << reach);
-        TLanes isPage = TLanes.All(PackedPage.IsPage);
-        TLanes zero = TLanes.All(0);
+        TLanes elsewhere = TLanes.All(PackedPage.IsElsewhere);
+        TLanes unusual = TLanes.All(PackedPage.IsPage | PackedPage.IsElsewhere);
+        TLanes places = tables.Places<TLanes>();
+        TLanes firstTag = TLanes.All(second ? requests.HostTags : requests.Tags);
+        TLanes firstSpread = DirectCache.Spread(firstTag);
+        TLanes firstMessage = TLanes.All(messages.First);
+        TLanes lastMessage = TLanes.All(messages.Length - 1);
+        TLanes topmost = TLanes.All(1UL << 63);
+        bool hasMessages = !messages.IsEmpty;
+        nint table = tables.Table;
         ref ulong found = ref _below[0];
         ref ulong pointers = ref _pointers[0];
         ulong strayed = 0;
@@ -85,17 +100,23 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
         for (int i = 0; i < count; i += TLanes.Count, group <<= 1)
         {
             TLanes address = TLanes.Load(in addresses, i);
-            TLanes key = DirectCache.KeyOf(TRequesters.Load<TLanes>(ref tags, i), address, LaneStage.GranuleShift);
-            tables.Probe(key, out TLanes known, out TLanes below);
-            TLanes pointer = run.Resolve(LaneEntries.At(below, address, LaneEntries.LeafShift), out uint inside);
-            TLanes.Prefetch(pointer);
-            TLanes.Store(below, ref found, i);
+            TLanes tag = TRequesters.Tags(firstTag, TRequesters.Load<TLanes>(ref requests.Bounds, i), second);
+            TLanes offsets = DirectCache.Offsets<TLanes, LargeGranule>(places, TRequesters.Spread(firstSpread, tag), address);
+            TLanes.GatherPairs(table, offsets, out TLanes known, out TLanes below);
+            TLanes pointer = run.Resolve(LaneEntries.At(below, address, LaneEntries.LeafShift));
             TLanes.Store(pointer, ref pointers, i);
-            TLanes unlike = (known - key) | ((address + bias) & beyond);
-            if ((TLanes.Equal(unlike | (below & isPage), zero) & inside) != LaneCount.All<TLanes>())
+            TLanes.Store(below, ref found, i);
+            TLanes.Prefetch(pointer);
+            TLanes unlike = TLanes.OrAnd(known ^ ((address >>> LargeGranule.Shift) | tag), address, beyond);
+            if (hasMessages)
             {
-                uint pages = TLanes.Equal(below & isPage, isPage);
-                bool stays = (TLanes.Equal(unlike, zero) & (inside | pages)) == LaneCount.All<TLanes>();
+                TLanes distance = address - firstMessage;
+                unlike = TLanes.OrAndNot(unlike, topmost, distance | (lastMessage - distance));
+            }
+
+            if (!TLanes.IsZero(TLanes.OrAnd(unlike, below, unusual)))
+            {
+                bool stays = TLanes.IsZero(TLanes.OrAnd(unlike, below, elsewhere));
                 strayed |= stays ? 0 : group;
                 large |= stays ? group : 0;
             }
@@ -113,20 +134,27 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
         ref ulong tables = ref _below[0];
         ref ulong pointers = ref _pointers[0];
         ref ulong pages = ref _guestPages[0];
+        ulong passed = skipped | large;
         ulong strayed = 0;
         ulong group = 1;
         for (int i = 0; i < count; i += TLanes.Count, group <<= 1)
         {
-            if ((skipped & group) != 0)
+            if ((passed & group) == 0)
             {
-                continue;
+                TLanes page = LaneEntries.ReadLeaves<TGuest, TLanes>(
+                    mask, usual, ref pointers, i, TLanes.Load(in tables, i), out TLanes unlike);
+                TLanes.Store(page, ref pages, i);
+                strayed |= TLanes.IsZero(unlike) ? 0 : group;
             }
+        }
 
-            TLanes page = (large & group) == 0
-                ? LaneEntries.ReadLeaves<TGuest, TLanes>(mask, usual, TLanes.Load(in pointers, i), TLanes.Load(in tables, i), out uint read)
-                : LaneEntries.ReadLeaves<TGuest, TLanes>(run, mask, usual, TLanes.Load(in tables, i), TLanes.Load(in iovas, i), out read);
+        for (ulong rest = large & ~skipped; rest != 0; rest &= rest - 1)
+        {
+            int i = LaneCount.First<TLanes>(rest);
+            TLanes page = LaneEntries.ReadLeaves<TGuest, TLanes>(
+                run, mask, usual, TLanes.Load(in tables, i), TLanes.Load(in iovas, i), out uint found);
             TLanes.Store(page, ref pages, i);
-            strayed |= read == LaneCount.All<TLanes>() ? 0 : group;
+            strayed |= found == LaneCount.All<TLanes>() ? 0 : rest & (~rest + 1);
         }
 
         return strayed;
@@ -148,40 +176,59 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
         THost.Usual(1, out ulong usualMask, out ulong usualValue);
         TLanes mask = TLanes.All(usualMask | host.LeafMarks);
         TLanes usual = TLanes.All(usualValue | host.LeafMarks);
+        TLanes need = TLanes.All(requests.Needs);
+        TLanes answer = TLanes.All(requests.Answers);
         ref ulong tables = ref _below[0];
         ref ulong pointers = ref _pointers[0];
-        ref ulong places = ref requests.Places;
-        ref ulong needs = ref requests.Needs;
-        ref ulong answers = ref requests.Answers;
         bool nested = requests.Shape.Mode == ContextMode.Nested;
         bool readExecutes = requests.Shape.ReadExecutes;
+        int full = count & -TLanes.Count;
+        ulong passed = skipped | large;
         ulong strayed = 0;
         ulong group = 1;
-        for (int i = 0; i < count; i += TLanes.Count, group <<= 1)
+        for (int i = 0; i < full; i += TLanes.Count, group <<= 1)
         {
-            if ((skipped & group) != 0)
+            if ((passed & group) != 0)
             {
                 continue;
             }
 
-            TLanes address = TLanes.Load(in addresses, i);
-            TLanes page = (large & group) == 0
-                ? LaneEntries.ReadLeaves<THost, TLanes>(mask, usual, TLanes.Load(in pointers, i), TLanes.Load(in tables, i), out uint read)
-                : LaneEntries.ReadLeaves<THost, TLanes>(run, mask, usual, TLanes.Load(in tables, i), address, out read);
+            TLanes page = LaneEntries.ReadLeaves<THost, TLanes>(
+                mask, usual, ref pointers, i, TLanes.Load(in tables, i), out TLanes unlike);
             if (nested)
             {
-                page = LaneAnswers.Combine(readExecutes, address, page, out _);
+                page = LaneAnswers.Combine(readExecutes, TLanes.Load(in addresses, i), page);
             }
 
-            if ((read & LaneAnswers.Granted(TRequesters.Load<TLanes>(ref needs, i), page)) != LaneCount.All<TLanes>())
+            TLanes bound = TRequesters.Load<TLanes>(ref requests.Bounds, i);
+            if (!TLanes.IsZero(TLanes.OrAndNot(unlike, TRequesters.Needs(need, bound), page)))
             {
                 strayed |= group;
                 continue;
             }
 
             TLanes output = TLanes.Blend(TLanes.All(0xFFF), TLanes.Load(in iovas, i), page);
-            TLanes answer = LaneAnswers.Of(TRequesters.Load<TLanes>(ref answers, i), page);
-            LaneAnswers.Write<TRequesters, TLanes>(LaneCount.Live<TLanes>(i, count), output, answer, ref places, i, ref results);
+            TLanes told = LaneAnswers.Of(TRequesters.Answers(answer, bound), page);
+            TRequesters.Write(output, told, ref requests.Places, i, ref results);
+        }
+
+        // Pages of several sizes, and a last group that is not full.
+        for (ulong rest = (large | (full < count ? group : 0)) & ~skipped; rest != 0; rest &= rest - 1)
+        {
+            int i = LaneCount.First<TLanes>(rest);
+            TLanes bound = TRequesters.Load<TLanes>(ref requests.Bounds, i);
+            TLanes address = TLanes.Load(in addresses, i);
+            TLanes page = LaneEntries.ReadLeaves<THost, TLanes>(run, mask, usual, TLanes.Load(in tables, i), address, out uint found);
+            page = nested ? LaneAnswers.Combine(readExecutes, address, page, out _) : page;
+            if ((found & LaneAnswers.Granted(TRequesters.Needs(need, bound), page)) != LaneCount.All<TLanes>())
+            {
+                strayed |= rest & (~rest + 1);
+                continue;
+            }
+
+            TLanes output = TLanes.Blend(TLanes.All(0xFFF), TLanes.Load(in iovas, i), page);
+            TLanes told = LaneAnswers.Of(TRequesters.Answers(answer, bound), page);
+            LaneAnswers.WriteSome(LaneCount.Live<TLanes>(i, count), output, told, ref TRequesters.Places(ref requests.Places, i), ref results);
         }
 
         return strayed;

@@ -76,8 +76,9 @@ internal readonly struct AmdV1 : IPageTableFormat
     public static TLanes Rights<TLanes>(TLanes entries)
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes execute = (entries >>> (PermissionShift - 2)) & TLanes.All((ulong)Access.Execute);
-        return ((entries >>> PermissionShift) & TLanes.All((ulong)Access.ReadWrite)) | execute | TLanes.All((ulong)StageRights.User);
+        TLanes rights = TLanes.OrAnd(
+            TLanes.All((ulong)StageRights.User), entries >>> PermissionShift, TLanes.All((ulong)Access.ReadWrite));
+        return TLanes.OrAnd(rights, entries >>> (PermissionShift - 2), TLanes.All((ulong)Access.Execute));
     }
 
     private static DecodedEntry DecodeLeaf(ulong entry, int level, int next)

@@ -68,10 +68,9 @@ internal readonly struct AmdV2 : IGuestFormat
         where TLanes : struct, ILanes<TLanes>
     {
         // P and RW stand where Read and Write do.
-        TLanes readWrite = entries & TLanes.All((ulong)Access.ReadWrite);
-        TLanes user = (entries << 1) & TLanes.All((ulong)StageRights.User);
-        TLanes execute = (~entries >>> (NoExecuteShift - 2)) & TLanes.All((ulong)Access.Execute);
-        return readWrite | user | execute;
+        TLanes rights = entries & TLanes.All((ulong)Access.ReadWrite);
+        rights = TLanes.OrAnd(rights, entries << 1, TLanes.All((ulong)StageRights.User));
+        return TLanes.OrAndNot(rights, TLanes.All((ulong)Access.Execute), entries >>> (NoExecuteShift - 2));
     }
 
     private static DecodedEntry DecodeLarge(ulong entry, int level)

@@ -102,7 +102,7 @@ public sealed partial class Ioas
     {
         lock (Gate)
         {
-            _reservations.RemoveAll(reservation => reservation.Owner == owner);
+            _reservations.RemoveAll(reservation => reservation.Owner.Equals(owner));
             MergeReserved();
         }
     }

@@ -12,6 +12,7 @@ public sealed partial class Ioas : IommufdObject
     private readonly OrderedMap<IoasArea> _areas = new();
     private readonly List<PagingDomain> _domains = [];
     private readonly HashSet<IoasAccess> _accesses = [];
+    private readonly List<HwptPaging> _autoHwpts = [];
     private bool _hugePages = true;
 
     internal Ioas(IommufdContext context)
@@ -62,6 +63,31 @@ public sealed partial class Ioas : IommufdObject
 
     /// <summary>Guards the areas, domains and accesses. Taken before the locks of pages and tables, never while a callback runs.</summary>
     internal Lock Gate { get; } = new();
+
+    /// <summary>HWPTs made by attaching devices, for other devices to share.</summary>
+    internal HwptPaging[] AutoHwpts()
+    {
+        lock (Gate)
+        {
+            return [.. _autoHwpts];
+        }
+    }
+
+    internal void RememberAuto(HwptPaging hwpt)
+    {
+        lock (Gate)
+        {
+            _autoHwpts.Add(hwpt);
+        }
+    }
+
+    internal void ForgetAuto(HwptPaging hwpt)
+    {
+        lock (Gate)
+        {
+            _autoHwpts.Remove(hwpt);
+        }
+    }
 
     internal void AddDomain(PagingDomain domain)
     {

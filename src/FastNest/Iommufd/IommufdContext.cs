@@ -1,4 +1,3 @@
-using FastNest.Iommufd.Drivers;
 using FastNest.Memory;
 
 namespace FastNest.Iommufd;
@@ -6,7 +5,7 @@ namespace FastNest.Iommufd;
 /// <summary>
 /// What opening /dev/iommu gives: the owner of all objects and of their ids. Calls may come from any thread.
 /// </summary>
-public sealed class IommufdContext : IDisposable
+public sealed partial class IommufdContext : IDisposable
 {
     private UserAddressSpace _process;
     private int _closed;
@@ -52,17 +51,6 @@ public sealed class IommufdContext : IDisposable
     /// </param>
     public IoasAccess CreateAccess(bool pinsPages, Action<IovaRange>? unmapped = null) =>
         Objects.Add(new IoasAccess(this, pinsPages, unmapped, locks: false));
-
-    /// <summary>Binds a device of the host, so that HWPTs can be made for it and attached to it.</summary>
-    /// <param name="device">The device; it is bound to one context at a time.</param>
-    /// <exception cref="IommufdException">EINVAL: its IOMMU is not coherent. EPERM: its interrupts are not isolated.</exception>
-    public Device Bind(HostDevice device)
-    {
-        ArgumentNullException.ThrowIfNull(device);
-        return !device.IsCoherent ? throw new IommufdException(Errno.EINVAL, "device", device.Id.Value, "its IOMMU must be coherent")
-            : !device.HasIsolatedInterrupts ? throw new IommufdException(Errno.EPERM, "device", device.Id.Value, "its interrupts must be isolated")
-            : Objects.Add(new Device(this, device));
-    }
 
     /// <summary>Sets the mode of limits; see <see cref="RlimitMode"/>.</summary>
     /// <param name="mode">0 or 1.</param>

@@ -53,6 +53,9 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
         Vector256.Equals(left._value, right._value).ExtractMostSignificantBits();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsZero(Avx2Lanes value) => value._value == Vector256<ulong>.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Less(Avx2Lanes left, Avx2Lanes right) =>
         Vector256.LessThan(left._value, right._value).ExtractMostSignificantBits();
 
@@ -77,9 +80,25 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
 
     /// <summary>What a gather of all lanes gives, by single loads.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<ulong> LoadEach(Vector256<ulong> pointers) => Vector256.Create(
-        Vector128.Create(*(ulong*)pointers.GetElement(0), *(ulong*)pointers.GetElement(1)),
-        Vector128.Create(*(ulong*)pointers.GetElement(2), *(ulong*)pointers.GetElement(3)));
+    public static Vector256<ulong> LoadEach(Vector256<ulong> pointers)
+    {
+        Vector128<ulong> lower = pointers.GetLower();
+        Vector128<ulong> upper = pointers.GetUpper();
+        return Vector256.Create(
+            Vector128.Create(*(ulong*)lower.GetElement(0), *(ulong*)lower.GetElement(1)),
+            Vector128.Create(*(ulong*)upper.GetElement(0), *(ulong*)upper.GetElement(1)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes GatherEach(ref ulong pointers, int index) => GatherSpeed.IsSlow
+        ? new(LoadEach(ref Unsafe.Add(ref pointers, index)))
+        : Gather(Load(in pointers, index), 15);
+
+    /// <summary>The same by pointers in memory: no vector has to be taken apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<ulong> LoadEach(ref ulong pointers) => Vector256.Create(
+        Vector128.Create(*(ulong*)pointers, *(ulong*)Unsafe.Add(ref pointers, 1)),
+        Vector128.Create(*(ulong*)Unsafe.Add(ref pointers, 2), *(ulong*)Unsafe.Add(ref pointers, 3)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(Avx2Lanes pointers) => Prefetch(pointers._value);
@@ -87,19 +106,32 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(Vector256<ulong> pointers)
     {
-        Sse.Prefetch0((void*)pointers.GetElement(0));
-        Sse.Prefetch0((void*)pointers.GetElement(1));
-        Sse.Prefetch0((void*)pointers.GetElement(2));
-        Sse.Prefetch0((void*)pointers.GetElement(3));
+        Vector128<ulong> lower = pointers.GetLower();
+        Vector128<ulong> upper = pointers.GetUpper();
+        Sse.Prefetch0((void*)lower.GetElement(0));
+        Sse.Prefetch0((void*)lower.GetElement(1));
+        Sse.Prefetch0((void*)upper.GetElement(0));
+        Sse.Prefetch0((void*)upper.GetElement(1));
     }
 
     /// <summary>Not by gathers, which load the halves of a pair one by one and cost half as much again.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void GatherPairs(nint table, Avx2Lanes index, out Avx2Lanes first, out Avx2Lanes second)
+    public static void GatherPairs(nint table, Avx2Lanes offsets, out Avx2Lanes first, out Avx2Lanes second)
     {
-        LoadPairs(table, index._value << 4, out Vector256<ulong> even, out Vector256<ulong> odd);
+        LoadPairs(table, offsets._value, out Vector256<ulong> even, out Vector256<ulong> odd);
         first = new(Avx2.UnpackLow(even, odd));
         second = new(Avx2.UnpackHigh(even, odd));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPairs(ref readonly ulong source, int pair, out Avx2Lanes first, out Avx2Lanes second)
+    {
+        Vector256<ulong> lower = Vector256.LoadUnsafe(in source, (nuint)pair * 2);
+        Vector256<ulong> upper = Vector256.LoadUnsafe(in source, (nuint)pair * 2 + 4);
+        Vector256<ulong> near = Avx2.Permute2x128(lower, upper, 0x20);
+        Vector256<ulong> far = Avx2.Permute2x128(lower, upper, 0x31);
+        first = new(Avx2.UnpackLow(near, far));
+        second = new(Avx2.UnpackHigh(near, far));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -122,8 +154,10 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void LoadPairs(nint table, Vector256<ulong> offsets, out Vector256<ulong> even, out Vector256<ulong> odd)
     {
-        even = Vector256.Create(Pair(table, offsets.GetElement(0)), Pair(table, offsets.GetElement(2)));
-        odd = Vector256.Create(Pair(table, offsets.GetElement(1)), Pair(table, offsets.GetElement(3)));
+        Vector128<ulong> lower = offsets.GetLower();
+        Vector128<ulong> upper = offsets.GetUpper();
+        even = Vector256.Create(Pair(table, lower.GetElement(0)), Pair(table, upper.GetElement(0)));
+        odd = Vector256.Create(Pair(table, lower.GetElement(1)), Pair(table, upper.GetElement(1)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -38,6 +38,18 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
     public static Avx512Lanes operator >>>(Avx512Lanes value, int count) => new(value._value >>> count);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes OrAnd(Avx512Lanes value, Avx512Lanes left, Avx512Lanes right) =>
+        new(Avx512F.TernaryLogic(value._value, left._value, right._value, 0b1111_1000));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes OrAndNot(Avx512Lanes value, Avx512Lanes left, Avx512Lanes right) =>
+        new(Avx512F.TernaryLogic(value._value, left._value, right._value, 0b1111_0100));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes AndOr(Avx512Lanes value, Avx512Lanes left, Avx512Lanes right) =>
+        new(Avx512F.TernaryLogic(value._value, left._value, right._value, 0b1110_0000));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx512Lanes All(ulong value) => new(Vector512.Create(value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -50,6 +62,9 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Equal(Avx512Lanes left, Avx512Lanes right) =>
         (uint)Vector512.Equals(left._value, right._value).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsZero(Avx512Lanes value) => value._value == Vector512<ulong>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Less(Avx512Lanes left, Avx512Lanes right) =>
@@ -78,6 +93,15 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes GatherEach(ref ulong pointers, int index)
+    {
+        ref ulong at = ref Unsafe.Add(ref pointers, index);
+        return GatherSpeed.IsSlow
+            ? new(Join(Avx2Lanes.LoadEach(ref at), Avx2Lanes.LoadEach(ref Unsafe.Add(ref at, 4))))
+            : Gather(Load(in pointers, index), 255);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(Avx512Lanes pointers)
     {
         Avx2Lanes.Prefetch(pointers._value.GetLower());
@@ -86,15 +110,23 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
 
     /// <inheritdoc cref="Avx2Lanes.GatherPairs"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void GatherPairs(nint table, Avx512Lanes index, out Avx512Lanes first, out Avx512Lanes second)
+    public static void GatherPairs(nint table, Avx512Lanes offsets, out Avx512Lanes first, out Avx512Lanes second)
     {
-        Vector512<ulong> offsets = index._value << 4;
-        Avx2Lanes.LoadPairs(table, offsets.GetLower(), out Vector256<ulong> evenLower, out Vector256<ulong> oddLower);
-        Avx2Lanes.LoadPairs(table, offsets.GetUpper(), out Vector256<ulong> evenUpper, out Vector256<ulong> oddUpper);
+        Avx2Lanes.LoadPairs(table, offsets._value.GetLower(), out Vector256<ulong> evenLower, out Vector256<ulong> oddLower);
+        Avx2Lanes.LoadPairs(table, offsets._value.GetUpper(), out Vector256<ulong> evenUpper, out Vector256<ulong> oddUpper);
         Vector512<ulong> even = Join(evenLower, evenUpper);
         Vector512<ulong> odd = Join(oddLower, oddUpper);
         first = new(Avx512F.UnpackLow(even, odd));
         second = new(Avx512F.UnpackHigh(even, odd));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPairs(ref readonly ulong source, int pair, out Avx512Lanes first, out Avx512Lanes second)
+    {
+        Vector512<ulong> lower = Vector512.LoadUnsafe(in source, (nuint)pair * 2);
+        Vector512<ulong> upper = Vector512.LoadUnsafe(in source, (nuint)pair * 2 + 8);
+        first = new(Avx512F.PermuteVar8x64x2(lower, Vector512.Create(0UL, 2, 4, 6, 8, 10, 12, 14), upper));
+        second = new(Avx512F.PermuteVar8x64x2(lower, Vector512.Create(1UL, 3, 5, 7, 9, 11, 13, 15), upper));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -74,6 +74,9 @@ internal readonly unsafe struct GroupedLanes(ulong a, ulong b, ulong c, ulong d)
         Bits(left._a == right._a, left._b == right._b, left._c == right._c, left._d == right._d);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsZero(GroupedLanes value) => (value._a | value._b | value._c | value._d) == 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Less(GroupedLanes left, GroupedLanes right) =>
         Bits(left._a < right._a, left._b < right._b, left._c < right._c, left._d < right._d);
 
@@ -95,6 +98,9 @@ internal readonly unsafe struct GroupedLanes(ulong a, ulong b, ulong c, ulong d)
         (bits & 8) != 0 ? Read(pointers._d) : 0);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static GroupedLanes GatherEach(ref ulong pointers, int index) => Gather(Load(in pointers, index), 15);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(GroupedLanes pointers)
     {
         if (Sse.IsSupported)
@@ -107,15 +113,22 @@ internal readonly unsafe struct GroupedLanes(ulong a, ulong b, ulong c, ulong d)
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void GatherPairs(nint table, GroupedLanes index, out GroupedLanes first, out GroupedLanes second)
+    public static void GatherPairs(nint table, GroupedLanes offsets, out GroupedLanes first, out GroupedLanes second)
     {
-        var pairs = (ulong*)table;
-        ulong* a = pairs + index._a * 2;
-        ulong* b = pairs + index._b * 2;
-        ulong* c = pairs + index._c * 2;
-        ulong* d = pairs + index._d * 2;
+        var a = (ulong*)(table + (nint)offsets._a);
+        var b = (ulong*)(table + (nint)offsets._b);
+        var c = (ulong*)(table + (nint)offsets._c);
+        var d = (ulong*)(table + (nint)offsets._d);
         first = new(a[0], b[0], c[0], d[0]);
         second = new(a[1], b[1], c[1], d[1]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPairs(ref readonly ulong source, int pair, out GroupedLanes first, out GroupedLanes second)
+    {
+        ref ulong at = ref Unsafe.Add(ref Unsafe.AsRef(in source), pair * 2);
+        first = new(at, Unsafe.Add(ref at, 2), Unsafe.Add(ref at, 4), Unsafe.Add(ref at, 6));
+        second = new(Unsafe.Add(ref at, 1), Unsafe.Add(ref at, 3), Unsafe.Add(ref at, 5), Unsafe.Add(ref at, 7));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -30,6 +30,15 @@ internal interface ILanes<TSelf>
 
     static abstract TSelf operator >>>(TSelf value, int count);
 
+    /// <summary>What is set in the first and, besides, in both of the others.</summary>
+    static virtual TSelf OrAnd(TSelf value, TSelf left, TSelf right) => value | (left & right);
+
+    /// <summary>What is set in the first and, besides, in the second but not in the third.</summary>
+    static virtual TSelf OrAndNot(TSelf value, TSelf left, TSelf right) => value | (left & ~right);
+
+    /// <summary>What is set in the first and in one of the others.</summary>
+    static virtual TSelf AndOr(TSelf value, TSelf left, TSelf right) => value & (left | right);
+
     static abstract TSelf All(ulong value);
 
     static abstract TSelf Load(ref readonly ulong source, int index);
@@ -38,6 +47,9 @@ internal interface ILanes<TSelf>
 
     /// <summary>One bit per lane: where both are equal.</summary>
     static abstract uint Equal(TSelf left, TSelf right);
+
+    /// <summary>Whether no bit is set in any lane.</summary>
+    static abstract bool IsZero(TSelf value);
 
     /// <summary>One bit per lane: where the left is smaller.</summary>
     static abstract uint Less(TSelf left, TSelf right);
@@ -51,11 +63,17 @@ internal interface ILanes<TSelf>
     /// <summary>Loads from host memory, each lane in one atomic access; 0 where the bit is not set.</summary>
     static abstract TSelf Gather(TSelf pointers, uint bits);
 
+    /// <summary>The same for all lanes, by pointers that stand in memory.</summary>
+    static abstract TSelf GatherEach(ref ulong pointers, int index);
+
     /// <summary>Has the cache lines brought near that pointers point into, if the machine can; they may point anywhere.</summary>
     static abstract void Prefetch(TSelf pointers);
 
-    /// <summary>Loads sixteen bytes per lane from a table of pairs.</summary>
-    static abstract void GatherPairs(nint table, TSelf index, out TSelf first, out TSelf second);
+    /// <summary>Loads sixteen bytes per lane, from so many bytes behind the start of a table.</summary>
+    static abstract void GatherPairs(nint table, TSelf offsets, out TSelf first, out TSelf second);
+
+    /// <summary>Loads pairs that stand side by side.</summary>
+    static abstract void LoadPairs(ref readonly ulong source, int pair, out TSelf first, out TSelf second);
 
     /// <summary>Stores the lanes whose bit is set, side by side; up to <see cref="Count"/> values are written over.</summary>
     static abstract void Compress(TSelf value, uint bits, ref ulong destination, int index);

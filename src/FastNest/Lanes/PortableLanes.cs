@@ -52,6 +52,9 @@ internal readonly unsafe struct PortableLanes(Vector256<ulong> value) : ILanes<P
         Vector256.Equals(left._value, right._value).ExtractMostSignificantBits();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsZero(PortableLanes value) => value._value == Vector256<ulong>.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Less(PortableLanes left, PortableLanes right) =>
         Vector256.LessThan(left._value, right._value).ExtractMostSignificantBits();
 
@@ -77,6 +80,9 @@ internal readonly unsafe struct PortableLanes(Vector256<ulong> value) : ILanes<P
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static PortableLanes GatherEach(ref ulong pointers, int index) => Gather(Load(in pointers, index), 15);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(PortableLanes pointers)
     {
         if (Avx2.IsSupported)
@@ -86,14 +92,26 @@ internal readonly unsafe struct PortableLanes(Vector256<ulong> value) : ILanes<P
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void GatherPairs(nint table, PortableLanes index, out PortableLanes first, out PortableLanes second)
+    public static void GatherPairs(nint table, PortableLanes offsets, out PortableLanes first, out PortableLanes second)
     {
-        var pairs = (ulong*)table;
-        Vector256<ulong> at = index._value << 1;
-        Vector128<ulong> a = Vector128.Load(pairs + at.GetElement(0));
-        Vector128<ulong> b = Vector128.Load(pairs + at.GetElement(1));
-        Vector128<ulong> c = Vector128.Load(pairs + at.GetElement(2));
-        Vector128<ulong> d = Vector128.Load(pairs + at.GetElement(3));
+        var pairs = (byte*)table;
+        Vector256<ulong> at = offsets._value;
+        Vector128<ulong> a = Vector128.Load((ulong*)(pairs + at.GetElement(0)));
+        Vector128<ulong> b = Vector128.Load((ulong*)(pairs + at.GetElement(1)));
+        Vector128<ulong> c = Vector128.Load((ulong*)(pairs + at.GetElement(2)));
+        Vector128<ulong> d = Vector128.Load((ulong*)(pairs + at.GetElement(3)));
+        first = new(Vector256.Create(Low(a, b), Low(c, d)));
+        second = new(Vector256.Create(High(a, b), High(c, d)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPairs(ref readonly ulong source, int pair, out PortableLanes first, out PortableLanes second)
+    {
+        nuint at = (nuint)pair * 2;
+        Vector128<ulong> a = Vector128.LoadUnsafe(in source, at);
+        Vector128<ulong> b = Vector128.LoadUnsafe(in source, at + 2);
+        Vector128<ulong> c = Vector128.LoadUnsafe(in source, at + 4);
+        Vector128<ulong> d = Vector128.LoadUnsafe(in source, at + 6);
         first = new(Vector256.Create(Low(a, b), Low(c, d)));
         second = new(Vector256.Create(High(a, b), High(c, d)));
     }

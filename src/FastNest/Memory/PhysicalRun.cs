@@ -25,4 +25,12 @@ internal sealed class PhysicalRun(ulong start, ulong length, nint host)
         inside = TLanes.Less(addresses - TLanes.All(start), TLanes.All(length));
         return addresses + TLanes.All(_offset);
     }
+
+    /// <summary>The pointers of addresses that are known to be in the run; others mean nothing.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public TLanes Resolve<TLanes>(TLanes addresses)
+        where TLanes : struct, ILanes<TLanes> => addresses + TLanes.All(_offset);
+
+    /// <summary>Whether a page is in the run.</summary>
+    public bool Contains(ulong page) => page - start < length;
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace FastNest.Requests;
 
 /// <summary>Who sends a run of requests: a device, with or without a PASID.</summary>
@@ -8,6 +10,7 @@ public readonly record struct Requester(DeviceId Device, uint? Pasid = null, boo
 {
     /// <summary>Makes one of its requests.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The PASID does not fit 20 bits.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TranslationRequest Request(ulong iova, Access access) => Pasid is { } pasid
         ? new(Device, pasid, iova, access, Privileged)
         : new(Device, iova, access);

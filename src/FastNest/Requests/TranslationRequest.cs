@@ -13,7 +13,8 @@ public readonly record struct TranslationRequest
     public const int PasidBits = 20;
 
     private const uint PasidMask = (1u << PasidBits) - 1;
-    private const ulong PasidPresent = 1UL << 52;
+    internal const int PasidPresentBit = 52;
+    private const ulong PasidPresent = 1UL << PasidPresentBit;
     private const ulong PrivilegedBit = 1UL << 53;
     private const int PasidShift = 32;
     private const int KindShift = 54;

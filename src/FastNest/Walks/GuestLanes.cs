@@ -115,7 +115,7 @@ internal sealed class GuestLanes<TGuest, THost, TLanes>(
 
             if (_found[i] != 0 && tables.IsOn)
             {
-                tables.Keep(_tags[i], _iovas[i], _found[i]);
+                tables.Keep(_tags[i], _iovas[i], LaneEntries.Mark(run, _found[i]));
             }
         }
     }

@@ -104,7 +104,7 @@ internal sealed class HostLanes<THost, TLanes>(GuestPhysicalSpace memory, Direct
                 ulong value = Unsafe.Add(ref found, i);
                 if (value != 0 && (value & LaneStage.Unkept) == 0)
                 {
-                    tables.Keep(Unsafe.Add(ref tags, i), Unsafe.Add(ref addresses, i), value);
+                    tables.Keep(Unsafe.Add(ref tags, i), Unsafe.Add(ref addresses, i), LaneEntries.Mark(run, value));
                 }
             }
         }

@@ -51,6 +51,10 @@ internal static class LaneEntries
         return TLanes.Equal(known, key);
     }
 
+    /// <summary>What to keep of what stands below an address: where tables are is looked up once.</summary>
+    public static ulong Mark(PhysicalRun run, ulong below) =>
+        (below & PackedPage.IsPage) != 0 || run.Contains(below & PackedPage.AddressMask) ? below : below | PackedPage.IsElsewhere;
+
     /// <summary>Puts what was found for those that had been set out back to their places.</summary>
     public static void PutBack(ReadOnlySpan<ulong> found, ReadOnlySpan<ulong> places, ref ulong pages)
     {
@@ -75,22 +79,25 @@ internal static class LaneEntries
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Below<TFormat, TLanes>(TLanes entries, TLanes tables)
         where TFormat : struct, IPageTableFormat
-        where TLanes : struct, ILanes<TLanes> => (entries & TLanes.All(TFormat.Address)) | (TFormat.Rights(entries) & tables);
+        where TLanes : struct, ILanes<TLanes> =>
+        TLanes.OrAnd(entries & TLanes.All(TFormat.Address), TFormat.Rights(entries), tables);
 
     /// <summary>Reads entries of level 1 for a group of lanes.</summary>
     /// <param name="mask">What tells that an entry maps a page of 4 KiB.</param>
     /// <param name="usual">What stands there then.</param>
     /// <param name="pointers">Where the entries are, all within the largest run of memory.</param>
+    /// <param name="from">Where the group begins there.</param>
     /// <param name="tables">The tables that they stand in.</param>
-    /// <param name="mapped">The lanes that found a page.</param>
+    /// <param name="unlike">Not zero in lanes that found none.</param>
     /// <returns>Their pages: see <see cref="PackedPage"/>.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes ReadLeaves<TFormat, TLanes>(TLanes mask, TLanes usual, TLanes pointers, TLanes tables, out uint mapped)
+    public static TLanes ReadLeaves<TFormat, TLanes>(
+        TLanes mask, TLanes usual, ref ulong pointers, int from, TLanes tables, out TLanes unlike)
         where TFormat : struct, IPageTableFormat
         where TLanes : struct, ILanes<TLanes>
     {
-        TLanes entries = TLanes.Gather(pointers, LaneCount.All<TLanes>());
-        mapped = TLanes.Equal(entries & mask, usual);
+        TLanes entries = TLanes.GatherEach(ref pointers, from);
+        unlike = (entries ^ usual) & mask;
         return PageOf<TFormat, TLanes>(entries, tables);
     }
 
@@ -184,7 +191,10 @@ internal static class LaneEntries
     private static TLanes PageOf<TFormat, TLanes>(TLanes entries, TLanes tables)
         where TFormat : struct, IPageTableFormat
         where TLanes : struct, ILanes<TLanes> =>
-        Below<TFormat, TLanes>(entries, tables) | TLanes.All(PackedPage.Of(0, 12, Access.None));
+        TLanes.OrAnd(
+            TLanes.Blend(TLanes.All(TFormat.Address), entries, TLanes.All(PackedPage.Of(0, 12, Access.None))),
+            TFormat.Rights(entries),
+            tables);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TLanes PartOf<TLanes>(TLanes large, TLanes addresses)

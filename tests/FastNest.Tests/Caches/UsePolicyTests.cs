@@ -7,10 +7,10 @@ public sealed class UsePolicyTests
 {
     private readonly UsePolicy _policy = new();
 
-    /// <summary>15 batches, then 31, 63, 127 and 255 go by without the cache, and never more.</summary>
+    /// <summary>15 batches, then 31 and so on to 1023 go by without the cache, and never more.</summary>
     [Fact]
     public void AUselessCacheIsAskedEverMoreSeldom() =>
-        Assert.Equal([15, 31, 63, 127, 255, 255, 255], Enumerable.Range(0, 7).Select(_ => RestsAfter(hits: 0)));
+        Assert.Equal([15, 31, 63, 127, 255, 511, 1023, 1023], Enumerable.Range(0, 8).Select(_ => RestsAfter(hits: 0)));
 
     [Fact]
     public void ACacheThatIsOfUseAgainIsAskedEachTime()

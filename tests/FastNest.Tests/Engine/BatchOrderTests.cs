@@ -35,9 +35,11 @@ public sealed class BatchOrderTests : IDisposable
         public void Note(string step) =>
             Steps.Add(step + (memory.Sections.HavePassed(memory.Sections.Advance()) ? ", left" : ", announced"));
 
-        public override bool TakeFaulted() => true;
-
-        public override void CatchUp() => Note("look");
+        public override void CatchUp()
+        {
+            Note("look");
+            Faulted = true;
+        }
 
         public override void Translate(ReadOnlySpan<TranslationRequest> requests, Span<TranslationResult> results) => Note("translate");
 

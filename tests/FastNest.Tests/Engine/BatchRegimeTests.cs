@@ -1,5 +1,7 @@
+using System.Runtime.InteropServices;
 using FastNest.Amd;
 using FastNest.Engine;
+using FastNest.Memory;
 using FastNest.Requests;
 using FastNest.Tests.Machine;
 using FastNest.Tests.Walks;
@@ -36,6 +38,40 @@ public sealed class BatchRegimeTests : IDisposable
         Assert.Contains(results, result => result.IsMessage);
         Assert.Contains(results, result => result.Succeeded && !result.IsMessage);
         Assert.Contains(results, result => result.Reason == FaultReason.MessageWindowRead);
+    }
+
+    /// <summary>Where a table stands is remembered, but no longer than the memory is there.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public unsafe void TablesInMemoryThatIsTakenOutAreNotRead(WalkStrategy strategy)
+    {
+        const ulong at = 0x1_0000_0000;
+        const ulong length = 2 * TestMachine.RamSize;
+        void* host = NativeMemory.AlignedAlloc((nuint)length, 4096);
+        try
+        {
+            _machine.Start();
+            MemoryRegion region = _machine.Memory.AddBorrowed(at, (nint)host, length);
+            _machine.Poke(at, Bits.Pde(at + 0x1000, 1));
+            ulong[] iovas = [.. Enumerable.Range(0, 64).Select(i => (ulong)i << 12)];
+            Array.ForEach(iovas, iova => _machine.Poke(TestMachine.Slot(at + 0x1000, 1, iova), Bits.Pte(0x10_0000)));
+            _machine.SetDte(Device, Bits.DteLow(at, 2), 5);
+            using TranslationPort port = _machine.Iommu.OpenPort(new() { IotlbSets = 0 }, strategy);
+            var results = new TranslationResult[iovas.Length];
+            for (int round = 0; round < 3; round++)
+            {
+                port.Translate(new Requester(new(Device)), iovas, Access.Read, results);
+                Assert.All(results, result => Assert.True(result.Succeeded));
+            }
+
+            _machine.Memory.Remove(region);
+            port.Translate(new Requester(new(Device)), iovas, Access.Read, results);
+            Assert.All(results, result => Assert.False(result.Succeeded));
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(host);
+        }
     }
 
     /// <summary>Nothing permits what is no access at all; what is asked with it is refused too.</summary>

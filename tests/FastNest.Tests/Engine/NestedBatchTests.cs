@@ -40,6 +40,27 @@ public sealed class NestedBatchTests : IDisposable
         }
     }
 
+    /// <summary>What caches know of an address of the upper half, whose sign their keys do without, is not for others.</summary>
+    [Theory]
+    [MemberData(nameof(Strategies))]
+    public void AnAddressThatLacksOnlyItsSignIsRefused(WalkStrategy strategy)
+    {
+        const ulong upper = 0xFFFF_FF80_0000_1000;
+        const ulong unsigned = upper & ((1UL << 57) - 1);
+        Map();
+        _machine.Poke(Top + 511 * 8, (Top + 0x1000) | 0x67);
+        foreach (CacheOptions caches in new CacheOptions[] { new(), new() { IotlbSets = 0 } })
+        {
+            using TranslationPort port = _machine.Iommu.OpenPort(caches, strategy);
+            for (int round = 0; round < 3; round++)
+            {
+                Assert.All(Ask(port, Access.Read, [.. Enumerable.Repeat(upper, 16)]), result => Assert.Equal(0x10_0000UL, result.Address));
+            }
+
+            Assert.All(Ask(port, Access.Read, [.. Enumerable.Repeat(unsigned, 16)]), result => Assert.False(result.Succeeded));
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Strategies))]
     public void AGuestPageCachedInPiecesGoesAsAWhole(WalkStrategy strategy)

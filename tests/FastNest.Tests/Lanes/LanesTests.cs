@@ -57,6 +57,8 @@ public sealed class LanesTests
 
         Vector256<ulong> pointers = Vector256.Create(start + 8, start + 120, start, start + 64);
         Assert.Equal(Vector256.Create(memory[1], memory[15], memory[0], memory[8]), Avx2Lanes.LoadEach(pointers));
+        ulong[] each = [start + 8, start + 120, start, start + 64];
+        Assert.Equal(Avx2Lanes.LoadEach(pointers), Avx2Lanes.LoadEach(ref each[0]));
         Assert.Equal(Avx2Lanes.LoadEach(pointers), Avx2Lanes.Gather(pointers, Vector256<ulong>.AllBitsSet));
     }
 
@@ -87,6 +89,12 @@ public sealed class LanesTests
             Same(Enumerable.Repeat(a[0], count), TLanes.All(a[0]));
             Same(a.Select((l, i) => (bits >> i & 1) != 0 ? l : b[i]), TLanes.Select(bits, x, y));
             Same(a.Select((l, i) => (a[i] & b[i]) | (~a[i] & b[^(i + 1)])), TLanes.Blend(x, y, Reversed<TLanes>(b)));
+            TLanes z = Reversed<TLanes>(b);
+            Same(a.Select((l, i) => l | (b[i] & b[^(i + 1)])), TLanes.OrAnd(x, y, z));
+            Same(a.Select((l, i) => l | (b[i] & ~b[^(i + 1)])), TLanes.OrAndNot(x, y, z));
+            Same(a.Select((l, i) => l & (b[i] | b[^(i + 1)])), TLanes.AndOr(x, y, z));
+            Assert.Equal(a.SequenceEqual(b), TLanes.IsZero(x ^ y));
+            Assert.True(TLanes.IsZero(x ^ x));
             Assert.Equal(Bits(count, i => a[i] == b[i]), TLanes.Equal(x, y));
             Assert.Equal(Bits(count, i => a[i] < b[i]), TLanes.Less(x, y));
             CheckMemory<TLanes>(dice, memory, start, bits, x, y, a, b);
@@ -108,7 +116,10 @@ public sealed class LanesTests
         // What is not asked for may be no address at all.
         ulong[] pointers = [.. index.Select((at, i) => (bits >> i & 1) != 0 ? (ulong)start + at * 8 : dice.Word())];
         Same(index.Select((at, i) => (bits >> i & 1) != 0 ? memory[at] : 0), TLanes.Gather(TLanes.Load(in pointers[0], 0), bits));
-        TLanes.GatherPairs(start, TLanes.Load(in index[0], 0), out TLanes first, out TLanes second);
+        ulong[] all = [.. index.Select(at => (ulong)start + at * 8)];
+        Same(index.Select(at => memory[at]), TLanes.GatherEach(ref all[0], 0));
+        ulong[] offsets = [.. index.Select(at => at * 16)];
+        TLanes.GatherPairs(start, TLanes.Load(in offsets[0], 0), out TLanes first, out TLanes second);
         Same(index.Select(at => memory[at * 2]), first);
         Same(index.Select(at => memory[at * 2 + 1]), second);
 
@@ -119,6 +130,9 @@ public sealed class LanesTests
 
         var pairs = new ulong[2 * count + 2];
         TLanes.StorePairs(x, y, ref pairs[0], 1);
+        TLanes.LoadPairs(in pairs[0], 1, out TLanes evens, out TLanes odds);
+        Same(a, evens);
+        Same(b, odds);
         Assert.Equal(a.Zip(b).SelectMany(pair => new[] { pair.First, pair.Second }), pairs.Skip(2));
     }
 

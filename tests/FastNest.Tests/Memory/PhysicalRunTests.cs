@@ -47,11 +47,18 @@ public sealed class PhysicalRunTests
             {
                 ulong address = addresses[first + i];
                 Assert.Equal(address is >= start and < start + length, (inside >> i & 1) != 0);
+                Assert.Equal((inside >> i & 1) != 0, run.Contains(address));
                 Assert.True((inside >> i & 1) == 0 || pointers[i] == host + (address - start), $"{address:x}");
             }
         }
 
+        ulong[] within = [.. Enumerable.Range(0, TLanes.Count).Select(i => start + (ulong)i * 8)];
+        var found = new ulong[TLanes.Count];
+        TLanes.Store(run.Resolve(TLanes.Load(in within[0], 0)), ref found[0], 0);
+        Assert.Equal(within.Select(address => host + (address - start)), found);
+
         run = PhysicalRun.None;
+        Assert.False(run.Contains(0));
         run.Resolve(TLanes.All(0), out uint none);
         Assert.Equal(0u, none);
     }

@@ -76,9 +76,11 @@ internal sealed class AmdHostDevice : HostDevice
     internal override HardwareDomain CreateNested(HardwarePagingDomain parent, HwptOptions options, DriverData data) =>
         throw new IommufdException(Errno.EOPNOTSUPP, "pt_id", data.Type, "a nested HWPT is made on a vIOMMU");
 
+    internal override bool OffersViommu(uint type) => type == AmdViommu.Type && _iommu.ServesGuests;
+
     internal override HardwareViommu CreateViommu(uint type, HardwarePagingDomain parent, Memory<byte> data)
     {
-        if (type != AmdViommu.Type || !_iommu.ServesGuests)
+        if (!OffersViommu(type))
         {
             throw new IommufdException(Errno.EOPNOTSUPP, "type", type, $"must be {AmdViommu.Type}, on an IOMMU that serves guests");
         }

@@ -40,6 +40,9 @@ internal abstract class HardwareViommu : IDisposable
     public virtual QueueMemory QueueMemoryOf(uint type) =>
         throw new IommufdException(Errno.EOPNOTSUPP, "type", type, "the vIOMMU has no such queue");
 
+    /// <summary>Whether queues of a type come and go in the order of their numbers: each lasts as long as the next.</summary>
+    public virtual bool OrdersQueues(uint type) => false;
+
     /// <summary>Hands a queue to the hardware until the result is disposed.</summary>
     /// <param name="type">A type for which <see cref="QueueMemoryOf"/> answers.</param>
     /// <param name="index">The number among the queues of this type.</param>

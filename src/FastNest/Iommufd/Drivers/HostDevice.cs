@@ -8,6 +8,8 @@ namespace FastNest.Iommufd.Drivers;
 /// </summary>
 public abstract class HostDevice
 {
+    private int _claimed;
+
     private protected HostDevice(DeviceId id) => Id = id;
 
     /// <summary>How the device names itself in requests.</summary>
@@ -40,6 +42,9 @@ public abstract class HostDevice
     /// <summary>What GET_HW_INFO tells: the driver's type and its structure, without a header.</summary>
     internal abstract (uint Type, byte[] Data) Information { get; }
 
+    /// <summary>Whether vIOMMUs of a type can be made on its IOMMU.</summary>
+    internal abstract bool OffersViommu(uint type);
+
     /// <summary>Makes the hardware's side of a paging HWPT. Its tables are given by <see cref="HardwarePagingDomain.Tables"/> before it is attached.</summary>
     /// <param name="options">HWPT_ALLOC's flags.</param>
     /// <param name="data">The driver's data; type 0 and empty without any.</param>
@@ -62,6 +67,12 @@ public abstract class HostDevice
     /// <param name="domain">What it translates through from now on; null blocks it.</param>
     /// <exception cref="IommufdException">EINVAL: the domain does not fit the device. Nothing is changed.</exception>
     internal abstract void Attach(uint? pasid, HardwareDomain? domain);
+
+    /// <summary>Takes the device for one context; false when another has it.</summary>
+    internal bool TryClaim() => Interlocked.Exchange(ref _claimed, 1) == 0;
+
+    /// <summary>Gives it back.</summary>
+    internal void Release() => Volatile.Write(ref _claimed, 0);
 
     /// <summary>Answers a page request group.</summary>
     internal virtual void Respond(uint? pasid, int group, bool success)

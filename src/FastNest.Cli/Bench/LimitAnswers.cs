@@ -1,0 +1,191 @@
+using System.Runtime.CompilerServices;
+using FastNest.Lanes;
+
+namespace FastNest.Cli.Bench;
+
+/// <summary>
+/// The floor of whole answers, an experiment beside <see cref="LimitContender{TLanes}"/>: the same steps over a batch, but keys
+/// with tags, rights gathered on the way, results of sixteen bytes, and requests of several requesters, who are looked up. Still no
+/// faults, memory map, contexts or choice. What the engine needs beyond it, it owes to those.
+/// </summary>
+internal sealed class LimitAnswers<TLanes> : IContender
+    where TLanes : struct, ILanes<TLanes>
+{
+    private const ulong AddressMask = 0xF_FFFF_FFFF_F000;
+    private const ulong RightsMask = 3;
+    private const int TagShift = 45;
+
+    private readonly Workload _workload;
+    private readonly bool _nested;
+    private readonly LimitTable _requesters;
+    private readonly LimitTable _guest;
+    private readonly LimitTable _host;
+    private readonly ulong[] _requests;
+    private readonly ulong[] _iovas = new ulong[Workload.Batch];
+    private readonly ulong[] _tags = new ulong[Workload.Batch];
+    private readonly ulong[] _found = new ulong[Workload.Batch];
+    private readonly ulong[] _pointers = new ulong[Workload.Batch];
+    private readonly ulong[] _pages = new ulong[Workload.Batch];
+    private readonly ulong[] _results = new ulong[2 * Workload.Batch];
+    private readonly ulong _base;
+
+    public LimitAnswers(Workload workload, LimitKind kind)
+    {
+        _workload = workload;
+        _nested = kind == LimitKind.NestedTables;
+        BenchMachine machine = workload.Machine;
+        _base = (ulong)machine.Host;
+        _requesters = new(machine.Devices);
+        _guest = new(Math.Max(1, machine.Pages / 256));
+        _host = new(Math.Max(1, machine.Pages / 256));
+        _requests = [.. workload.Iovas.SelectMany((iova, i) => new[] { iova, (ulong)workload.Devices[i] })];
+        for (int device = 0; device < machine.Devices; device++)
+        {
+            _requesters.Put((ulong)device, (ulong)device << TagShift);
+        }
+
+        for (int page = 0; page < machine.Pages; page++)
+        {
+            Prepare(machine.Iova(page), page / machine.PagesPerDevice);
+        }
+    }
+
+    public string Name => "limit-answers";
+
+    public void Run()
+    {
+        for (int done = 0; done < _workload.Iovas.Length; done += Workload.Batch)
+        {
+            ref ulong iovas = ref _workload.Iovas[done];
+            if (_workload.Machine.Devices > 1)
+            {
+                Stage(ref _requests[2 * done]);
+                iovas = ref _iovas[0];
+            }
+
+            if (_nested)
+            {
+                LookUp(_guest, ref iovas);
+                Read(guest: true);
+                LookUp(_host, ref _pages[0]);
+            }
+            else
+            {
+                LookUp(_host, ref iovas);
+            }
+
+            Answer(ref iovas);
+        }
+    }
+
+    public bool IsRight()
+    {
+        var addresses = new ulong[Workload.Batch];
+        for (int i = 0; i < addresses.Length; i++)
+        {
+            addresses[i] = _results[2 * i];
+        }
+
+        return Workload.IsRight(_workload, addresses);
+    }
+
+    public void Dispose()
+    {
+        _requesters.Dispose();
+        _guest.Dispose();
+        _host.Dispose();
+    }
+
+    private void Prepare(ulong iova, int device)
+    {
+        BenchMachine machine = _workload.Machine;
+        ulong tag = (ulong)device << TagShift;
+        ulong address = iova;
+        if (_nested)
+        {
+            ulong table = machine.LowestTable(machine.GuestRootOf(device), iova);
+            _guest.Put(tag | iova >> 21, table | RightsMask, Place(tag, iova));
+            machine.Memory.Load64(table + (iova >> 9 & 511 << 3), out ulong entry);
+            address = entry & AddressMask;
+        }
+
+        _host.Put(tag | address >> 21, machine.LowestTable(machine.HostRoot, address) | RightsMask, Place(tag, address));
+    }
+
+    private static ulong Place(ulong tag, ulong address) => (address >> 21) + (tag >> (TagShift - 2));
+
+    /// <summary>Who asks, and what that brings along.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Stage(ref ulong requests)
+    {
+        TLanes mask = TLanes.All(_requesters.Mask);
+        nint table = _requesters.Start;
+        for (int i = 0; i < Workload.Batch; i += TLanes.Count)
+        {
+            TLanes.LoadPairs(in requests, i, out TLanes iova, out TLanes who);
+            TLanes.GatherPairs(table, (who & mask) << 4, out TLanes known, out TLanes tag);
+            Check(known ^ who);
+            TLanes.Store(iova, ref _iovas[i], 0);
+            TLanes.Store(tag, ref _tags[i], 0);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void LookUp(LimitTable tables, ref ulong addresses)
+    {
+        TLanes mask = TLanes.All(tables.Mask << 4);
+        nint table = tables.Start;
+        for (int i = 0; i < Workload.Batch; i += TLanes.Count)
+        {
+            TLanes address = TLanes.Load(in addresses, i);
+            TLanes tag = TLanes.Load(in _tags[i], 0);
+            TLanes offsets = ((address >>> 17) + (tag >>> (TagShift - 6))) & mask;
+            TLanes.GatherPairs(table, offsets, out TLanes known, out TLanes found);
+            Check(known ^ ((address >>> 21) | tag));
+            TLanes pointer = (found & TLanes.All(AddressMask)) + ((address >>> 9) & TLanes.All(511 << 3)) + TLanes.All(_base);
+            TLanes.Prefetch(pointer);
+            TLanes.Store(pointer, ref _pointers[i], 0);
+            TLanes.Store(found, ref _found[i], 0);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Read(bool guest)
+    {
+        for (int i = 0; i < Workload.Batch; i += TLanes.Count)
+        {
+            TLanes.Store(Page(i, guest), ref _pages[i], 0);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Answer(ref ulong iovas)
+    {
+        for (int i = 0; i < Workload.Batch; i += TLanes.Count)
+        {
+            TLanes page = Page(i, guest: false);
+            TLanes output = TLanes.Blend(TLanes.All(0xFFF), TLanes.Load(in iovas, i), page);
+            TLanes answer = TLanes.AndOr(page, TLanes.Load(in _pages[i], 0), TLanes.All(~RightsMask)) | TLanes.Load(in _tags[i], 0);
+            TLanes.StorePairs(output, answer, ref _results[0], i);
+        }
+    }
+
+    /// <summary>An entry's page, with what it and what leads to it grant.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private TLanes Page(int from, bool guest)
+    {
+        TLanes entry = TLanes.GatherEach(ref _pointers[0], from);
+        Check((entry & TLanes.All(1)) ^ TLanes.All(1));
+        TLanes rights = guest ? entry : entry >>> 61;
+        return TLanes.OrAnd(entry & TLanes.All(AddressMask), rights & TLanes.Load(in _found[from], 0), TLanes.All(RightsMask));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Check(TLanes unlike)
+    {
+        if (!TLanes.IsZero(unlike))
+        {
+            throw new InvalidOperationException("the kernel's machine is not the scenario's");
+        }
+    }
+}
