@@ -28,7 +28,8 @@ internal sealed class AmdViommu : HardwareViommu
     private readonly HashSet<ushort> _devices = [];
     private readonly GuestQueue?[] _queues = new GuestQueue?[GuestQueue.Kinds];
 
-    /// <summary>In the order of AMD's driver: guest id, translation device, reset, VF control, id tables (digest section 8.9).</summary>
+    /// <summary>Gives the VM what it has; all that its commands need is in place before its rings can run (digest section 8.9).</summary>
+    /// <exception cref="IommufdException">EINVAL, EOPNOTSUPP, ENOENT: the data are wrong. ENOSPC: no id is left. ENOMEM: no page.</exception>
     public AmdViommu(AmdHostDriver driver, AmdHostIommu iommu, AmdPagingDomain parent, Memory<byte> data)
     {
         _driver = driver;
@@ -36,29 +37,32 @@ internal sealed class AmdViommu : HardwareViommu
         _hardware = iommu.Iommu.Viommu!;
         _data = new(data);
         Parent = parent;
-        GuestId = iommu.GuestIds.Take();
+        VmmTables? tables = _data.OpenTables(parent.Tables.Ioas.Context);
+        DeviceEntry? translate = null;
+        try
+        {
+            translate = iommu.AddTranslateEntry();
+            GuestId = iommu.GuestIds.Take();
+            _ids = new(iommu.PrivateSpace, GuestId, parent.Id, tables);
+        }
+        catch
+        {
+            tables?.Dispose();
+            if (translate is not null)
+            {
+                iommu.RemoveTranslateEntry(translate);
+            }
+
+            if (GuestId != 0)
+            {
+                iommu.GuestIds.Give(GuestId);
+            }
+
+            throw;
+        }
+
         Control = new(_hardware, GuestId);
-        try
-        {
-            _memory = new(iommu.AddTranslateEntry(), parent);
-        }
-        catch
-        {
-            iommu.GuestIds.Give(GuestId);
-            throw;
-        }
-
-        try
-        {
-            _ids = new(iommu.PrivateSpace, GuestId, parent.Id);
-        }
-        catch
-        {
-            iommu.RemoveTranslateEntry(_memory.Entry);
-            iommu.GuestIds.Give(GuestId);
-            throw;
-        }
-
+        _memory = new(translate, parent);
         parent.Join(_memory);
         iommu.Commands.Execute(HostCommand.ResetGuest(GuestId));
         _memory.Entry.Set(_memory);

@@ -15,26 +15,36 @@ internal sealed class GuestIdTables : IDisposable
     private readonly PrivateSpace _space;
     private readonly ushort _guest;
     private readonly ulong _noDomains;
+    private readonly VmmTables? _memory;
     private readonly HashSet<ulong> _written = [];
     private readonly List<ulong> _pages = [];
 
     /// <param name="space">Where the IOMMU finds the tables.</param>
     /// <param name="guest">The guest's id.</param>
     /// <param name="domain">The host's domain that domain ids without a domain stand for: the nest parent's.</param>
-    public GuestIdTables(PrivateSpace space, ushort guest, ushort domain)
+    /// <param name="memory">Where the guest's own pages come from, disposed with the tables; null for the driver's.</param>
+    public GuestIdTables(PrivateSpace space, ushort guest, ushort domain, VmmTables? memory)
     {
+        _memory = memory;
         _space = space;
         _guest = guest;
-        _noDomains = space.TakePage();
-        _pages.Add(_noDomains);
+        _noDomains = TakePage();
         space.Entries(_noDomains).Fill(PrivateLayout.Entry(true, domain));
-        space.Repeat(Devices.First, Devices.Last - Devices.First + 1, space.NoDevices, Access.Read);
-        space.Repeat(Domains.First, Domains.Last - Domains.First + 1, _noDomains, Access.Read);
+        try
+        {
+            space.Repeat(Devices, space.NoDevices, Access.Read);
+            space.Repeat(Domains, _noDomains, Access.Read);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
-    private IovaRange Devices => new(PrivateLayout.DeviceId(_guest, 0), PrivateLayout.DeviceId(_guest, 0) + (PrivateLayout.Ids * PrivateLayout.DeviceIdEntry - 1));
+    private IovaRange Devices => Table(PrivateLayout.DeviceId(_guest, 0), PrivateLayout.DeviceIdEntry);
 
-    private IovaRange Domains => new(PrivateLayout.DomainId(_guest, 0), PrivateLayout.DomainId(_guest, 0) + (PrivateLayout.Ids * PrivateLayout.DomainIdEntry - 1));
+    private IovaRange Domains => Table(PrivateLayout.DomainId(_guest, 0), PrivateLayout.DomainIdEntry);
 
     /// <summary>Fills a page with device ids that lead to no device (reading 95).</summary>
     public static void FillNoDevices(Span<ulong> page)
@@ -46,18 +56,23 @@ internal sealed class GuestIdTables : IDisposable
     }
 
     /// <summary>Lets the IOMMU write a device id's entry.</summary>
-    public void OpenDevice(ushort id) => Open(PrivateLayout.DeviceId(_guest, id), _space.NoDevices);
+    /// <exception cref="IommufdException">ENOMEM: no page. Others: as <see cref="VmmTables.Pin"/>.</exception>
+    public void OpenDevice(ushort id) => Open(PrivateLayout.DeviceId(_guest, id), Devices.First, _memory?.Devices, _space.NoDevices);
 
     /// <summary>Lets the IOMMU write a domain id's entry.</summary>
-    public void OpenDomain(ushort id) => Open(PrivateLayout.DomainId(_guest, id), _noDomains);
+    /// <exception cref="IommufdException">As <see cref="OpenDevice"/>.</exception>
+    public void OpenDomain(ushort id) => Open(PrivateLayout.DomainId(_guest, id), Domains.First, _memory?.Domains, _noDomains);
 
     public void Dispose()
     {
         _space.Unmap(Devices, Domains);
         _space.Give(_pages);
+        _memory?.Dispose();
     }
 
-    private void Open(ulong entry, ulong shared)
+    private static IovaRange Table(ulong start, ulong entry) => new(start, start + (PrivateLayout.Ids * entry - 1));
+
+    private void Open(ulong entry, ulong table, ulong? iova, ulong shared)
     {
         ulong place = entry & ~PageMask;
         if (_written.Contains(place))
@@ -65,10 +80,16 @@ internal sealed class GuestIdTables : IDisposable
             return;
         }
 
-        ulong page = _space.TakePage();
-        _pages.Add(page);
+        ulong page = iova is { } start ? _memory!.Pin(start + (place - table)) : TakePage();
         _space.Entries(shared).CopyTo(_space.Entries(page));
         _space.Replace(place, page, Access.ReadWrite);
         _written.Add(place);
+    }
+
+    private ulong TakePage()
+    {
+        ulong page = _space.TakePage();
+        _pages.Add(page);
+        return page;
     }
 }

@@ -47,17 +47,18 @@ internal sealed class PrivateSpace : IDisposable
     /// <summary>A zeroed page, which is given back with <see cref="Give"/>.</summary>
     public ulong TakePage() => _driver.Pages.Take();
 
+    /// <summary>The quadwords of a page, the driver's or one that is pinned.</summary>
     public Span<ulong> Entries(ulong page) => _driver.Pages.Entries(page);
 
     /// <summary>Gives pages back that are not mapped any more.</summary>
     public void Give(List<ulong> pages) => _driver.Pages.Give(pages);
 
     /// <summary>Maps the same page again and again over a range where nothing is mapped.</summary>
-    public void Repeat(ulong address, ulong length, ulong page, Access rights)
+    public void Repeat(IovaRange range, ulong page, Access rights)
     {
         lock (_gate)
         {
-            _table.Repeat(address, page, length, rights);
+            _table.Repeat(range.First, page, range.Last - range.First + 1, rights);
         }
     }
 

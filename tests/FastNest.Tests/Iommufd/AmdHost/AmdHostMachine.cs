@@ -106,12 +106,12 @@ internal sealed class AmdHostMachine : IDisposable
     }
 
     /// <summary>Makes a VM with memory of its own, whose vIOMMU is on the device's IOMMU.</summary>
-    public HostedGuest NewGuest(AmdHostDevice device, HwptOptions options = HwptOptions.None)
+    public HostedGuest NewGuest(AmdHostDevice device, HwptOptions options = HwptOptions.None, byte[]? data = null)
     {
         Ioas ioas = Context.CreateIoas();
         ulong memory = 0x100_0000 + (ulong)_guests.Count * HostedGuest.MemorySize;
         Map(0, memory, HostedGuest.MemorySize, ioas);
-        var guest = new HostedGuest(this, device, NewDomain(device, options | HwptOptions.NestParent, ioas), ioas, memory);
+        var guest = new HostedGuest(this, device, NewDomain(device, options | HwptOptions.NestParent, ioas), ioas, memory, data);
         _guests.Add(guest);
         return guest;
     }

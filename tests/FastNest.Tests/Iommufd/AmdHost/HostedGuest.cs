@@ -33,16 +33,18 @@ internal sealed class HostedGuest : IDisposable
     private ulong _ticket;
     private bool _disposed;
 
-    public HostedGuest(AmdHostMachine machine, AmdHostDevice device, AmdPagingDomain parent, Ioas ioas, ulong memory)
+    public HostedGuest(AmdHostMachine machine, AmdHostDevice device, AmdPagingDomain parent, Ioas ioas, ulong memory, byte[]? data = null)
     {
         _machine = machine;
         Parent = parent;
         Ioas = ioas;
         Memory = memory;
+        Data = data ?? new byte[ViommuData.Length];
         Viommu = (AmdViommu)device.CreateViommu(AmdViommu.Type, parent, Data);
     }
 
-    public byte[] Data { get; } = new byte[ViommuData.Length];
+    /// <summary>VIOMMU_ALLOC's data.</summary>
+    public byte[] Data { get; }
 
     public AmdPagingDomain Parent { get; }
 

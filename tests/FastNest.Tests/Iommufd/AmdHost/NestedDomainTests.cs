@@ -161,6 +161,25 @@ public sealed class NestedDomainTests
     }
 
     [Fact]
+    public void AVmWithASliceOfEachIommuSharesOneParent()
+    {
+        using var machine = new AmdHostMachine(iommus: 2);
+        AmdHostDevice first = machine.AddDevice(Device);
+        AmdHostDevice second = machine.AddDevice(Device, iommu: 1);
+        HostedGuest guest = machine.NewGuest(first);
+        using var slice = new HostedGuest(machine, second, guest.Parent, guest.Ioas, guest.Memory);
+        ulong[] entry = HostedGuest.Entry(guest.NewContext(0x5000).Gcr3, GuestDomain);
+        guest.Give(first, VirtualDevice, entry);
+        slice.Give(second, VirtualDevice, entry);
+        Assert.Equal(guest.Memory + 0x5000, machine.Reach(Device, Iova));
+        Assert.Equal(guest.Memory + 0x5000, machine.Reach(Device, Iova, iommu: 1));
+        guest.Ioas.Unmap(0, HostedGuest.MemorySize);
+        Assert.Null(machine.Reach(Device, Iova));
+        Assert.Null(machine.Reach(Device, Iova, iommu: 1));
+        second.Attach(null, null);
+    }
+
+    [Fact]
     public void WhatADeviceOfAGuestWritesIsMarkedInTheHostsTable()
     {
         using var machine = new AmdHostMachine();
