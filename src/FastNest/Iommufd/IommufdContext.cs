@@ -114,6 +114,7 @@ public sealed partial class IommufdContext : IDisposable
     {
         if (Interlocked.Exchange(ref _closed, 1) == 0)
         {
+            Mappings.Close();
             Objects.Close();
             TablePages.Dispose();
         }

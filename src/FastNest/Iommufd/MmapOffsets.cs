@@ -6,6 +6,7 @@ internal sealed class MmapOffsets
     private readonly Lock _gate = new();
     private readonly Dictionary<ulong, Viommu> _owners = [];
     private readonly Dictionary<ulong, Stack<ulong>> _free = [];
+    private readonly HashSet<ViommuMapping> _mappings = [];
 
     // The first page is never given out.
     private ulong _next = PageSource.PageSize;
@@ -47,9 +48,31 @@ internal sealed class MmapOffsets
     {
         lock (_gate)
         {
-            return _owners.TryGetValue(offset, out Viommu? viommu) && viommu.MmapLength == length
-                ? new ViommuMapping(viommu)
-                : throw new IommufdException(Errno.ENXIO, "offset", offset, $"no page of 0x{length:x} bytes is there");
+            if (!_owners.TryGetValue(offset, out Viommu? viommu) || viommu.MmapLength != length)
+            {
+                throw new IommufdException(Errno.ENXIO, "offset", offset, $"no page of 0x{length:x} bytes is there");
+            }
+
+            var mapping = new ViommuMapping(viommu);
+            _mappings.Add(mapping);
+            return mapping;
+        }
+    }
+
+    public void Forget(ViommuMapping mapping)
+    {
+        lock (_gate)
+        {
+            _mappings.Remove(mapping);
+        }
+    }
+
+    /// <summary>Unmaps everything, as the context closes.</summary>
+    public void Close()
+    {
+        foreach (ViommuMapping mapping in _mappings.ToArray())
+        {
+            mapping.Dispose();
         }
     }
 }

@@ -2,7 +2,10 @@ using FastNest.Memory;
 
 namespace FastNest.Iommufd;
 
-/// <summary>A vIOMMU's page, mapped for its VM. The vIOMMU cannot be destroyed before this is disposed. Any thread.</summary>
+/// <summary>
+/// A vIOMMU's page, mapped for its VM. The vIOMMU cannot be destroyed before this is disposed, as it is at the latest with the
+/// context. Any thread.
+/// </summary>
 public sealed class ViommuMapping : IMmioWindow, IDisposable
 {
     private readonly Viommu _viommu;
@@ -30,6 +33,7 @@ public sealed class ViommuMapping : IMmioWindow, IDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
+            _viommu.Context.Mappings.Forget(this);
             _viommu.ReleaseUser();
         }
     }

@@ -22,6 +22,9 @@ internal sealed class MockIommu
 
     /// <summary>Attaching fails that often.</summary>
     public int Failures { get; set; }
+
+    /// <summary>Before it fails, attaching succeeds that often.</summary>
+    public int Passes { get; set; }
 }
 
 internal sealed class MockDevice(MockIommu iommu, uint id, object? group = null, bool tracksDirty = true) : HostDevice(new DeviceId(id))
@@ -66,7 +69,7 @@ internal sealed class MockDevice(MockIommu iommu, uint id, object? group = null,
 
     internal override void Attach(uint? pasid, HardwareDomain? domain)
     {
-        if (domain is not null && Iommu.Failures > 0)
+        if (domain is not null && Iommu.Failures > 0 && Iommu.Passes-- <= 0)
         {
             Iommu.Failures--;
             throw new IommufdException(Errno.ENOMEM, "dev_id", Id.Value, "told to fail");

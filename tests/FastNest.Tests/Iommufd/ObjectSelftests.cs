@@ -400,8 +400,12 @@ public sealed class ObjectSelftests : IDisposable
         devices[1].Attach(hwpts[0].Id);
         devices[1].Replace(hwpts[1].Id);
         Assert.All(hosts, host => Assert.Same(hwpts[1].Domain, host.Attached[uint.MaxValue]));
+        _iommu.Failures = 1;
+        _iommu.Passes = 1;
+        Fails(Errno.ENOMEM, () => devices[0].Replace(hwpts[0].Id));
+        Assert.All(hosts, host => Assert.Same(hwpts[1].Domain, host.Attached[uint.MaxValue]));
         Context.Destroy(hwpts[0].Id);
-        Assert.Throws<IommufdException>(() => Context.Bind(hosts[0]));
+        Fails(Errno.EBUSY, () => Context.Bind(hosts[0]));
     }
 
     private static void Fails(Errno errno, Action call) => Assert.Equal(errno, IoasMachine.Fails(call));
