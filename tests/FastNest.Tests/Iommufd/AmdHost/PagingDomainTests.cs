@@ -82,6 +82,24 @@ public sealed class PagingDomainTests
     }
 
     [Fact]
+    public void ABatchMayHaveMoreCommandsThanTheRing()
+    {
+        using var machine = new AmdHostMachine();
+        long before = machine.Iommu.Iommu.CommandsExecuted;
+        using (CommandBatch batch = machine.Iommu.Commands.Begin())
+        {
+            for (int i = 0; i < 2000; i++)
+            {
+                batch.Add(HostCommand.InvalidateEntry(new(Device)));
+            }
+
+            batch.Complete();
+        }
+
+        Assert.Equal(2001, machine.Iommu.Iommu.CommandsExecuted - before);
+    }
+
+    [Fact]
     public void TwoIommusOverOneDomainAreBothInvalidated()
     {
         using var machine = new AmdHostMachine(iommus: 2);
