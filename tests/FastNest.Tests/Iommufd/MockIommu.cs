@@ -18,7 +18,7 @@ internal sealed class MockIommu
     public const uint CacheDefault = 0xBADBEEF;
 
     /// <summary>What the hardware's side of objects makes and disposes.</summary>
-    public int Alive { get; set; }
+    public int Alive;
 
     /// <summary>Attaching fails that often.</summary>
     public int Failures { get; set; }
@@ -104,7 +104,7 @@ internal sealed class MockPaging : HardwarePagingDomain
     public MockPaging(MockIommu iommu)
     {
         _iommu = iommu;
-        iommu.Alive++;
+        Interlocked.Increment(ref iommu.Alive);
     }
 
     public override PagingFormat Format => PagingFormat.Default;
@@ -117,7 +117,7 @@ internal sealed class MockPaging : HardwarePagingDomain
     {
     }
 
-    public override void Dispose() => _iommu.Alive--;
+    public override void Dispose() => Interlocked.Decrement(ref _iommu.Alive);
 }
 
 /// <summary>A guest's tables: four slots of a TLB, an entry to invalidate names one or, with flag 1, all.</summary>
@@ -132,7 +132,7 @@ internal sealed class MockNested : HardwareDomain
         _iommu = iommu;
         Viommu = viommu;
         Array.Fill(Slots, MockIommu.CacheDefault);
-        iommu.Alive++;
+        Interlocked.Increment(ref iommu.Alive);
     }
 
     public MockViommu? Viommu { get; }
@@ -170,7 +170,7 @@ internal sealed class MockNested : HardwareDomain
         }
     }
 
-    public override void Dispose() => _iommu.Alive--;
+    public override void Dispose() => Interlocked.Decrement(ref _iommu.Alive);
 }
 
 internal sealed class MockViommu : HardwareViommu
@@ -182,7 +182,7 @@ internal sealed class MockViommu : HardwareViommu
     {
         _iommu = iommu;
         Array.Fill(Cache, MockIommu.CacheDefault);
-        iommu.Alive++;
+        Interlocked.Increment(ref iommu.Alive);
     }
 
     public Dictionary<ulong, HostDevice> Devices { get; } = [];
@@ -210,11 +210,11 @@ internal sealed class MockViommu : HardwareViommu
         }
 
         Devices.Add(virtualId, device);
-        _iommu.Alive++;
+        Interlocked.Increment(ref _iommu.Alive);
         return new Undo(() =>
         {
             Devices.Remove(virtualId);
-            _iommu.Alive--;
+            Interlocked.Decrement(ref _iommu.Alive);
         });
     }
 
@@ -231,11 +231,11 @@ internal sealed class MockViommu : HardwareViommu
         }
 
         Queues.Add(index);
-        _iommu.Alive++;
+        Interlocked.Increment(ref _iommu.Alive);
         return new Undo(() =>
         {
             Queues.Remove(index);
-            _iommu.Alive--;
+            Interlocked.Decrement(ref _iommu.Alive);
         });
     }
 
@@ -247,7 +247,7 @@ internal sealed class MockViommu : HardwareViommu
         Events.Report(MockIommu.EventType, data);
     }
 
-    public override void Dispose() => _iommu.Alive--;
+    public override void Dispose() => Interlocked.Decrement(ref _iommu.Alive);
 
     private sealed class Undo(Action action) : IDisposable
     {
