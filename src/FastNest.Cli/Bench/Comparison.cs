@@ -83,7 +83,7 @@ internal static class Comparison
         }
 
         yield return new EngineContender("auto", workload, caches, WalkStrategy.Auto);
-        if (scenario.Limit is LimitKind.NestedTables or LimitKind.HostTables)
+        if (scenario.Limit != LimitKind.Iotlb)
         {
             yield return new LimitAnswers<PortableLanes>(workload, scenario.Limit);
             if (Avx2Lanes.IsSupported)

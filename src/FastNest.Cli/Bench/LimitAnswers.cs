@@ -16,6 +16,7 @@ internal sealed class LimitAnswers<TLanes> : IContender
     private const int TagShift = 45;
 
     private readonly Workload _workload;
+    private readonly LimitKind _kind;
     private readonly bool _nested;
     private readonly LimitTable _requesters;
     private readonly LimitTable _guest;
@@ -32,7 +33,8 @@ internal sealed class LimitAnswers<TLanes> : IContender
     public LimitAnswers(Workload workload, LimitKind kind)
     {
         _workload = workload;
-        _nested = kind == LimitKind.NestedTables;
+        _kind = kind;
+        _nested = kind != LimitKind.HostTables;
         BenchMachine machine = workload.Machine;
         _base = (ulong)machine.Host;
         _requesters = new(machine.Devices);
@@ -57,6 +59,12 @@ internal sealed class LimitAnswers<TLanes> : IContender
         for (int done = 0; done < _workload.Iovas.Length; done += Workload.Batch)
         {
             ref ulong iovas = ref _workload.Iovas[done];
+            if (_kind == LimitKind.NestedWalk)
+            {
+                Walk(ref iovas);
+                continue;
+            }
+
             if (_workload.Machine.Devices > 1)
             {
                 Stage(ref _requests[2 * done]);
@@ -169,6 +177,59 @@ internal sealed class LimitAnswers<TLanes> : IContender
             TLanes.StorePairs(output, answer, ref _results[0], i);
         }
     }
+
+    /// <summary>Both stages of two groups of lanes from their roots, the rights of all entries gathered.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Walk(ref ulong iovas)
+    {
+        ulong root = _workload.Machine.GuestRoot | RightsMask;
+        TLanes host = TLanes.All(_workload.Machine.HostRoot | RightsMask);
+        for (int i = 0; i < Workload.Batch; i += 2 * TLanes.Count)
+        {
+            TLanes a = TLanes.Load(in iovas, i);
+            TLanes b = TLanes.Load(in iovas, i + TLanes.Count);
+            TLanes ta = TLanes.All(root);
+            TLanes tb = ta;
+            TLanes ra = host;
+            TLanes rb = host;
+            for (int shift = 39; shift > 3; shift -= 9)
+            {
+                (ra, rb) = (host, host);
+                for (int below = 39; below > 3; below -= 9)
+                {
+                    ra = Below(ra, ta, below, 61);
+                    rb = Below(rb, tb, below, 61);
+                }
+
+                ta = Below(ra & TLanes.All(AddressMask) | ta & TLanes.All(RightsMask), a, shift, 0);
+                tb = Below(rb & TLanes.All(AddressMask) | tb & TLanes.All(RightsMask), b, shift, 0);
+            }
+
+            (ra, rb) = (host, host);
+            for (int below = 39; below > 3; below -= 9)
+            {
+                ra = Below(ra, ta, below, 61);
+                rb = Below(rb, tb, below, 61);
+            }
+
+            Put(i, a, ta, ra);
+            Put(i + TLanes.Count, b, tb, rb);
+        }
+    }
+
+    /// <summary>What an address leads to from a table: the next table or the page, with what it and those above it grant.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private TLanes Below(TLanes table, TLanes address, int shift, int rights)
+    {
+        TLanes index = (address >>> (shift - 3)) & TLanes.All(511 << 3);
+        TLanes entry = TLanes.Gather((table & TLanes.All(AddressMask)) + index + TLanes.All(_base), (1u << TLanes.Count) - 1);
+        Check((entry & TLanes.All(1)) ^ TLanes.All(1));
+        return TLanes.OrAnd(entry & TLanes.All(AddressMask), (entry >>> rights) & table, TLanes.All(RightsMask));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Put(int from, TLanes iova, TLanes guest, TLanes page) => TLanes.StorePairs(
+        TLanes.Blend(TLanes.All(0xFFF), iova, page), TLanes.AndOr(page, guest, TLanes.All(~RightsMask)), ref _results[0], from);
 
     /// <summary>An entry's page, with what it and what leads to it grant.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
