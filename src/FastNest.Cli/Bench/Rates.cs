@@ -14,6 +14,7 @@ internal static class Rates
     public static IReadOnlyList<BenchRate> Run(bool quick)
     {
         int rounds = quick ? 5 : 15;
+        using var objects = new IommufdRates();
         using var machine = new BenchMachine(Pages, devices: 1, isNested: true);
         var ring = new CommandRing(machine);
         var workload = new Workload(machine, "random", Requests);
@@ -30,6 +31,7 @@ internal static class Rates
             Dropping("invalidate-all", CommandRing.All, ring, first, rounds),
             TwoPorts(first, second, rounds),
             .. Lone(machine, workload),
+            .. objects.Run(rounds),
         ];
     }
 

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using FastNest.Engine;
 using FastNest.Iommufd;
 using FastNest.Iommufd.AmdHost;
@@ -52,13 +51,24 @@ public sealed class EmbeddingExampleTests
     [Fact]
     public void TheReadmesExampleIsTheOneThatRuns()
     {
-        string source = File.ReadAllText(Here());
+        string root = Root();
+        string source = File.ReadAllText(Path.Combine(root, "tests", "FastNest.Tests", "Iommufd", "EmbeddingExampleTests.cs"));
         string example = source.Split(Begin + "\n")[^1].Split(End)[0];
-        string readme = File.ReadAllText(Path.Combine(Path.GetDirectoryName(Here())!, "..", "..", "..", "README.md"));
+        string readme = File.ReadAllText(Path.Combine(root, "README.md"));
         Assert.Contains(string.Concat(Lines(example)), string.Concat(Lines(readme)), StringComparison.Ordinal);
     }
 
     private static IEnumerable<string> Lines(string text) => text.Split('\n').Select(line => line.Trim());
 
-    private static string Here([CallerFilePath] string path = "") => path;
+    /// <summary>The repository, above the folder that the test was built into.</summary>
+    private static string Root()
+    {
+        string folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "FastNest.sln")))
+        {
+            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("no FastNest.sln above the tests");
+        }
+
+        return folder;
+    }
 }
