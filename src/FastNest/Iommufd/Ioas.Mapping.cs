@@ -266,10 +266,28 @@ public sealed partial class Ioas
                 accesses = [.. _accesses];
             }
 
+            Notify(accesses, area);
+        }
+    }
+
+    /// <summary>Asks accesses to let go of a mapping, which takes no new pins meanwhile; it does again if a callback fails.</summary>
+    private void Notify(IoasAccess[] accesses, IoasArea area)
+    {
+        try
+        {
             foreach (IoasAccess access in accesses)
             {
                 access.Notify(this, area.Range);
             }
+        }
+        catch
+        {
+            lock (Gate)
+            {
+                area.RefusesAccess = false;
+            }
+
+            throw;
         }
     }
 

@@ -246,12 +246,34 @@ public sealed class IoasAccess : IommufdObject
         }
     }
 
-    /// <summary>Leaves the IOAS for the next. New pins fail by now; those left by the owner's callback are taken back.</summary>
+    /// <summary>Leaves the IOAS for the next, whatever the owner's callback does. New pins fail by now; those it left are taken back.</summary>
     private void Leave(Ioas? next)
     {
         Ioas left = _ioas!;
-        Notify(left, IovaRange.All);
-        left.RemoveAccess(this);
+        try
+        {
+            Notify(left, IovaRange.All);
+        }
+        finally
+        {
+            left.RemoveAccess(this);
+            UnpinAll(left);
+            lock (_gate)
+            {
+                _ioas = next;
+                _leaving = false;
+                while (_callbacks > 0)
+                {
+                    Monitor.Wait(_gate);
+                }
+            }
+
+            left.ReleaseUser();
+        }
+    }
+
+    private void UnpinAll(Ioas left)
+    {
         lock (_pins)
         {
             foreach (((ulong iova, ulong length), int count) in _pins)
@@ -264,17 +286,5 @@ public sealed class IoasAccess : IommufdObject
 
             _pins.Clear();
         }
-
-        lock (_gate)
-        {
-            _ioas = next;
-            _leaving = false;
-            while (_callbacks > 0)
-            {
-                Monitor.Wait(_gate);
-            }
-        }
-
-        left.ReleaseUser();
     }
 }

@@ -8,6 +8,7 @@ internal sealed class PagingDomain : IDisposable
 {
     private readonly IDomainInvalidation? _invalidation;
     private bool _attached;
+    private int _disposed;
 
     /// <summary>Makes a domain with empty tables; it is a user of the IOAS until disposed.</summary>
     /// <param name="ioas">Where its mappings come from.</param>
@@ -60,6 +61,11 @@ internal sealed class PagingDomain : IDisposable
     /// <summary>Takes the domain off its IOAS and gives the tables back. No walker may use the root any more.</summary>
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         if (_attached)
         {
             _attached = false;
