@@ -9,7 +9,7 @@ internal readonly record struct DriverData(uint Type, ReadOnlyMemory<byte> Bytes
     /// <param name="type">The form that the driver wants.</param>
     /// <param name="minimum">The shortest structure ever known.</param>
     /// <param name="full">Receives the structure.</param>
-    /// <exception cref="IommufdException">EOPNOTSUPP: another form. EINVAL: too short. E2BIG: longer, and not with zeros.</exception>
+    /// <exception cref="IommufdException">EOPNOTSUPP: another form. EINVAL: too short, or longer than the driver knows.</exception>
     public void CopyTo(uint type, int minimum, Span<byte> full)
     {
         if (Type != type)
@@ -17,18 +17,12 @@ internal readonly record struct DriverData(uint Type, ReadOnlyMemory<byte> Bytes
             throw new IommufdException(Errno.EOPNOTSUPP, "data_type", Type, $"must be {type}");
         }
 
-        if (Bytes.Length < minimum)
+        if (Bytes.Length < minimum || Bytes.Length > full.Length)
         {
-            throw new IommufdException(Errno.EINVAL, "data_len", (ulong)Bytes.Length, $"must be at least {minimum}");
-        }
-
-        ReadOnlySpan<byte> given = Bytes.Span;
-        if (given.Length > full.Length && given[full.Length..].ContainsAnyExcept((byte)0))
-        {
-            throw new IommufdException(Errno.E2BIG, "data_len", (ulong)Bytes.Length, $"must be zero after {full.Length} bytes");
+            throw new IommufdException(Errno.EINVAL, "data_len", (ulong)Bytes.Length, $"must be {minimum} to {full.Length}");
         }
 
         full.Clear();
-        given[..Math.Min(given.Length, full.Length)].CopyTo(full);
+        Bytes.Span.CopyTo(full);
     }
 }
