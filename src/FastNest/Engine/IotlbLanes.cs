@@ -17,7 +17,7 @@ internal static class IotlbLanes<TLanes>
     /// <param name="requests">What the requests take with them.</param>
     /// <param name="iovas">Their addresses, full groups of them.</param>
     /// <param name="count">How many there are.</param>
-    /// <param name="reach">How many bits of them tables and keys look at; any with bits above stray, sign-extended ones too.</param>
+    /// <param name="reach">How many of their bits may be set; any with bits above stray, those of a sign-extended upper half too.</param>
     /// <param name="messages">Where requests are not for memory.</param>
     /// <param name="results">Receives the answers.</param>
     /// <returns>One bit for each group of lanes that strayed.</returns>

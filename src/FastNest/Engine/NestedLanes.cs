@@ -104,7 +104,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         PhysicalRun run = TakeRun();
         LaneShape shape = requests.Shape;
         bool nested = shape.Mode == ContextMode.Nested;
-        int reach = Reach(in shape);
+        int reach = Reach(in shape) - (shape.SignExtended ? 1 : 0); // the lower half; the upper one's keys are not its alone
         ulong strayed = ulong.MaxValue >> (63 - (count - 1) / TLanes.Count);
         _keeps = _policy.IsWorthwhile();
         if (_keeps)
@@ -136,7 +136,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
 
         LaneStage guest = GuestStage(in shape);
         LaneStage host = HostStage(in shape, isWritten: true);
-        strayed = _warm.Serve<TRequesters>(run, in guest, in host, requests, ref iovas, count, Reach(in shape), messages, ref results);
+        strayed = _warm.Serve<TRequesters>(run, in guest, in host, requests, ref iovas, count, reach, messages, ref results);
         _caches.HostTables.Counters.Hits += Served(count, strayed);
         _caches.GuestTables.Counters.Hits += nested ? Served(count, strayed) : 0;
         return strayed;

@@ -26,7 +26,7 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
     /// <param name="requests">What the requests take with them.</param>
     /// <param name="iovas">Their addresses, full groups of them.</param>
     /// <param name="count">How many there are.</param>
-    /// <param name="reach">How many bits of them tables and keys look at; any with bits above stray, sign-extended ones too.</param>
+    /// <param name="reach">How many of their bits may be set; any with bits above stray, those of a sign-extended upper half too.</param>
     /// <param name="messages">Where requests are not for memory.</param>
     /// <param name="results">Receives the answers.</param>
     /// <returns>One bit for each group of lanes that strayed.</returns>
@@ -65,7 +65,7 @@ internal sealed class WarmLanes<TGuest, THost, TLanes>(LaneCaches caches)
     /// <param name="second">Whether their tags of the second stage are meant.</param>
     /// <param name="addresses">What is translated.</param>
     /// <param name="count">How many.</param>
-    /// <param name="reach">How many bits of them the tables and the caches' keys look at.</param>
+    /// <param name="reach">How many of their bits may be set.</param>
     /// <param name="messages">Where addresses are not for memory.</param>
     /// <param name="large">One bit for each group of which some lie in large pages.</param>
     /// <returns>One bit for each group that strayed.</returns>

@@ -12,7 +12,9 @@ public sealed class NestedBatchTests : IDisposable
     private const ulong Domain = 5;
     private const ulong Gcr3 = 0x70_0000;
     private const ulong Top = 0x70_1000;
-    private const ulong Features = Mmio.BuiltEfr | Mmio.GTSup | 1UL << 53 | 1UL << 61;
+    private const ulong Fifth = 0x70_5000;
+    private const ulong FiveLevels = 1UL << 54; // GuestPagingMode, bits 183:182
+    private const ulong Features = Mmio.BuiltEfr | Mmio.GTSup | 1UL << 12 | 1UL << 53 | 1UL << 61;
     private const ulong NoMarks = 1UL << 48 | 1UL << 54;
     private const ulong InvalidatePages = 3UL << 60;
 
@@ -45,11 +47,21 @@ public sealed class NestedBatchTests : IDisposable
     [MemberData(nameof(Strategies))]
     public void AnAddressThatLacksOnlyItsSignIsRefused(WalkStrategy strategy)
     {
-        const ulong upper = 0xFFFF_FF80_0000_1000;
-        const ulong unsigned = upper & ((1UL << 57) - 1);
-        Map();
+        ulong host = Map();
         _machine.Poke(Top + 511 * 8, (Top + 0x1000) | 0x67);
         _machine.Poke(Gcr3 + 8, Top | 1); // PASID 0 alone has addresses without signs
+        CheckSigns(strategy, 0xFFFF_FF80_0000_1000);
+
+        _machine.SetEntry(host, 3, Fifth, 1, Bits.Pte(Fifth));
+        _machine.Poke(Fifth + 511 * 8, Top | 0x67);
+        _machine.Poke(Gcr3 + 8, Fifth | 1);
+        _machine.SetDte(Device, Bits.DteLow(host, 3) | Bits.GuestLow(Gcr3), Domain | Bits.GuestMiddle(Gcr3), FiveLevels);
+        _machine.SendAndWait(Bits.InvalidateDevice(Device), Bits.InvalidateAll());
+        CheckSigns(strategy, 0xFFFF_FF80_0000_1000);
+    }
+
+    private void CheckSigns(WalkStrategy strategy, ulong upper)
+    {
         foreach (CacheOptions caches in new CacheOptions[] { new(), new() { IotlbSets = 0 } })
         {
             using TranslationPort port = _machine.Iommu.OpenPort(caches, strategy);
@@ -58,7 +70,10 @@ public sealed class NestedBatchTests : IDisposable
                 Assert.All(AskOne(port, upper), result => Assert.Equal(0x10_0000UL, result.Address));
             }
 
-            Assert.All(AskOne(port, unsigned), result => Assert.False(result.Succeeded));
+            foreach (int bits in (int[])[48, 52, 57, 63])
+            {
+                Assert.All(AskOne(port, upper & ((1UL << bits) - 1)), result => Assert.False(result.Succeeded));
+            }
         }
     }
 

@@ -136,6 +136,10 @@ public sealed class TranslationProperties
         twins.AssertSameMemory("at the end");
     }
 
+    /// <summary>What a run of the property found: an address of 57 bits that lacks its sign, known to caches with it.</summary>
+    [Fact]
+    public void AnAddressWithoutItsSignIsNotServedFromCaches() => TheLogAndTheRegistersAreTheReferences(new Seed(950316406));
+
     /// <summary>The generator must produce something of everything, or the properties above prove little.</summary>
     [Fact]
     public void TheMachinesAreVaried()
