@@ -178,42 +178,47 @@ internal sealed class LimitAnswers<TLanes> : IContender
         }
     }
 
-    /// <summary>Both stages of two groups of lanes from their roots, the rights of all entries gathered.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <summary>Both stages of four groups of lanes from their roots, the rights of all entries gathered.</summary>
     private void Walk(ref ulong iovas)
     {
         ulong root = _workload.Machine.GuestRoot | RightsMask;
         TLanes host = TLanes.All(_workload.Machine.HostRoot | RightsMask);
-        for (int i = 0; i < Workload.Batch; i += 2 * TLanes.Count)
+        for (int i = 0; i < Workload.Batch; i += 4 * TLanes.Count)
         {
-            TLanes a = TLanes.Load(in iovas, i);
-            TLanes b = TLanes.Load(in iovas, i + TLanes.Count);
             TLanes ta = TLanes.All(root);
             TLanes tb = ta;
-            TLanes ra = host;
-            TLanes rb = host;
-            for (int shift = 39; shift > 3; shift -= 9)
+            TLanes tc = ta;
+            TLanes td = ta;
+            TLanes ra;
+            TLanes rb;
+            TLanes rc;
+            TLanes rd;
+            for (int shift = 39; ; shift -= 9)
             {
-                (ra, rb) = (host, host);
+                (ra, rb, rc, rd) = (host, host, host, host);
                 for (int below = 39; below > 3; below -= 9)
                 {
                     ra = Below(ra, ta, below, 61);
                     rb = Below(rb, tb, below, 61);
+                    rc = Below(rc, tc, below, 61);
+                    rd = Below(rd, td, below, 61);
                 }
 
-                ta = Below(ra & TLanes.All(AddressMask) | ta & TLanes.All(RightsMask), a, shift, 0);
-                tb = Below(rb & TLanes.All(AddressMask) | tb & TLanes.All(RightsMask), b, shift, 0);
+                if (shift == 3)
+                {
+                    break;
+                }
+
+                ta = Below(ra & TLanes.All(AddressMask) | ta & TLanes.All(RightsMask), TLanes.Load(in iovas, i), shift, 0);
+                tb = Below(rb & TLanes.All(AddressMask) | tb & TLanes.All(RightsMask), TLanes.Load(in iovas, i + TLanes.Count), shift, 0);
+                tc = Below(rc & TLanes.All(AddressMask) | tc & TLanes.All(RightsMask), TLanes.Load(in iovas, i + 2 * TLanes.Count), shift, 0);
+                td = Below(rd & TLanes.All(AddressMask) | td & TLanes.All(RightsMask), TLanes.Load(in iovas, i + 3 * TLanes.Count), shift, 0);
             }
 
-            (ra, rb) = (host, host);
-            for (int below = 39; below > 3; below -= 9)
-            {
-                ra = Below(ra, ta, below, 61);
-                rb = Below(rb, tb, below, 61);
-            }
-
-            Put(i, a, ta, ra);
-            Put(i + TLanes.Count, b, tb, rb);
+            Put(i, TLanes.Load(in iovas, i), ta, ra);
+            Put(i + TLanes.Count, TLanes.Load(in iovas, i + TLanes.Count), tb, rb);
+            Put(i + 2 * TLanes.Count, TLanes.Load(in iovas, i + 2 * TLanes.Count), tc, rc);
+            Put(i + 3 * TLanes.Count, TLanes.Load(in iovas, i + 3 * TLanes.Count), td, rd);
         }
     }
 

@@ -207,7 +207,6 @@ internal sealed class LimitContender<TLanes> : IContender
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void NestedWalk(ReadOnlySpan<ulong> iovas)
     {
         for (int i = 0; i < iovas.Length; i += Together * TLanes.Count)

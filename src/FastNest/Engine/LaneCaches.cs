@@ -40,6 +40,9 @@ internal sealed class LaneCaches
     /// <summary>Pages from 1 GiB on.</summary>
     public DirectCache Huge { get; }
 
+    /// <summary>Whether there are none at all.</summary>
+    public bool AreOff => !(Small.IsOn || GuestTables.IsOn || HostTables.IsOn);
+
     /// <summary>The one cache of finished translations that holds any; that of small pages if there are several.</summary>
     public DirectCache? Filled => Small.IsFilled ? Small : Large.IsFilled ? Large : Huge.IsFilled ? Huge : null;
 

@@ -29,6 +29,8 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     private readonly ulong[] _pages = new ulong[LaneCount.Stride];
     private readonly ulong[] _kept = new ulong[8];
 
+    private readonly bool _isCold;
+
     private PhysicalRun _run;
 
     // Whether the batch that is served asks and fills the IOTLB.
@@ -39,6 +41,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         _memory = memory;
         _run = memory.LargestRun;
         _caches = caches;
+        _isCold = caches.AreOff;
         _tags = tags;
         _host = new(memory, caches.HostTables);
         _guest = new(memory, _host, caches.GuestTables);
@@ -107,6 +110,15 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         int reach = Reach(in shape) - (shape.SignExtended ? 1 : 0); // the lower half; the upper one's keys are not its alone
         ulong strayed = ulong.MaxValue >> (63 - (count - 1) / TLanes.Count);
         _keeps = _policy.IsWorthwhile();
+        if (_isCold && nested && shape.HostLevels != 0 && typeof(TRequesters) == typeof(OneRequester))
+        {
+            LaneStage first = GuestStage(in shape);
+            LaneStage tables = HostStage(in shape, isWritten: false);
+            LaneStage final = HostStage(in shape, isWritten: true);
+            return ColdLanes<TGuest, THost, TLanes>.Serve(
+                run, in first, in tables, in final, requests, ref iovas, count, reach, messages, ref results);
+        }
+
         if (_keeps)
         {
             if (_caches.Filled is not { } cache)

@@ -26,6 +26,8 @@ internal readonly struct AmdV1 : IPageTableFormat
 
     public static ulong Address { get; } = AmdV1Layout.Address.Mask;
 
+    public static ulong Denials => 0;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int IndexShift(int level) => 3 + 9 * level;
 
@@ -66,6 +68,7 @@ internal readonly struct AmdV1 : IPageTableFormat
         return (Access)(rights | (rights & 1) << 2) | StageRights.User;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Usual(int level, out ulong mask, out ulong value)
     {
         mask = Present | AmdV1Layout.NextLevel.Mask | (level == 1 ? LeafReserved : DirectoryReserved);

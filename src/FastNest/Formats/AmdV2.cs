@@ -24,6 +24,8 @@ internal readonly struct AmdV2 : IGuestFormat
 
     public static ulong Address { get; } = AmdV2Layout.Address.Mask;
 
+    public static ulong Denials { get; } = AmdV2Layout.NX.Mask;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int IndexShift(int level) => 3 + 9 * level;
 
@@ -57,6 +59,7 @@ internal readonly struct AmdV2 : IGuestFormat
             : DecodeLarge(entry, level);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Usual(int level, out ulong mask, out ulong value)
     {
         mask = Present | (level == 1 ? 0 : PageSize);

@@ -60,6 +60,9 @@ internal readonly unsafe struct Avx2Lanes(Vector256<ulong> value) : ILanes<Avx2L
         Vector256.LessThan(left._value, right._value).ExtractMostSignificantBits();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes Min(Avx2Lanes left, Avx2Lanes right) => new(Vector256.Min(left._value, right._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx2Lanes Select(uint bits, Avx2Lanes set, Avx2Lanes clear) =>
         new(Vector256.ConditionalSelect(Mask(bits), set._value, clear._value));
 

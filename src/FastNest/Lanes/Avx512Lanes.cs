@@ -71,6 +71,9 @@ internal readonly unsafe struct Avx512Lanes(Vector512<ulong> value) : ILanes<Avx
         (uint)Vector512.LessThan(left._value, right._value).ExtractMostSignificantBits();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes Min(Avx512Lanes left, Avx512Lanes right) => new(Vector512.Min(left._value, right._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx512Lanes Select(uint bits, Avx512Lanes set, Avx512Lanes clear) =>
         new(Vector512.ConditionalSelect(Mask(bits), set._value, clear._value));
 

@@ -81,6 +81,10 @@ internal readonly unsafe struct GroupedLanes(ulong a, ulong b, ulong c, ulong d)
         Bits(left._a < right._a, left._b < right._b, left._c < right._c, left._d < right._d);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static GroupedLanes Min(GroupedLanes left, GroupedLanes right) => new(
+        Math.Min(left._a, right._a), Math.Min(left._b, right._b), Math.Min(left._c, right._c), Math.Min(left._d, right._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static GroupedLanes Select(uint bits, GroupedLanes set, GroupedLanes clear) => new(
         (bits & 1) != 0 ? set._a : clear._a,
         (bits & 2) != 0 ? set._b : clear._b,

@@ -54,6 +54,9 @@ internal interface ILanes<TSelf>
     /// <summary>One bit per lane: where the left is smaller.</summary>
     static abstract uint Less(TSelf left, TSelf right);
 
+    /// <summary>The smaller of each two lanes.</summary>
+    static abstract TSelf Min(TSelf left, TSelf right);
+
     /// <summary>Takes each lane from one value where its bit is set, else from the other.</summary>
     static abstract TSelf Select(uint bits, TSelf set, TSelf clear);
 

@@ -59,6 +59,9 @@ internal readonly unsafe struct PortableLanes(Vector256<ulong> value) : ILanes<P
         Vector256.LessThan(left._value, right._value).ExtractMostSignificantBits();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static PortableLanes Min(PortableLanes left, PortableLanes right) => new(Vector256.Min(left._value, right._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static PortableLanes Select(uint bits, PortableLanes set, PortableLanes clear) =>
         new(Vector256.ConditionalSelect(Mask(bits), set._value, clear._value));
 

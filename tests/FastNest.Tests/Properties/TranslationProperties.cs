@@ -105,6 +105,33 @@ public sealed class TranslationProperties
         }
     }
 
+    /// <summary>The same for the addresses of one requester, who are walked in registers.</summary>
+    [Property(Arbitrary = [typeof(Seed)], MaxTest = 300)]
+    public void WithoutCachesOneRequestersAnswersAreTheReferences(Seed seed)
+    {
+        ArgumentNullException.ThrowIfNull(seed);
+        var dice = new Dice(seed.Value);
+        using var machine = new RandomTables(dice, consistent: false);
+        WalkStrategy strategy = dice.From(WalkStrategies.Supported);
+        using TranslationPort port = machine.Twins.Engine.OpenPort(CacheOptions.None, strategy);
+        for (int batch = 0; batch < 20; batch++)
+        {
+            TranslationRequest first = machine.Request();
+            var requester = new Requester(first.Device, first.HasPasid ? first.Pasid : null, first.Privileged);
+            ulong[] near = [.. Enumerable.Range(0, 1 + dice.Below(4)).Select(_ => machine.Request().Iova)];
+            ulong[] iovas = [.. Enumerable.Range(0, dice.Between(1, 80)).Select(_ => dice.OneIn(20) ? machine.Request().Iova : dice.From(near))];
+            var results = new TranslationResult[iovas.Length];
+            Array.Fill(results, Unwritten);
+            port.Translate(requester, iovas, first.Access, results);
+            for (int i = 0; i < iovas.Length; i++)
+            {
+                TranslationRequest request = requester.Request(iovas[i], first.Access);
+                Twins.AssertSame(
+                    in request, machine.Twins.Reference.Translate(in request), in results[i], $"{strategy}, batch {batch}, address {i}");
+            }
+        }
+    }
+
     /// <summary>Requests alone and in batches, with the log overflowing now and then and devices whose faults are suppressed.</summary>
     [Property(Arbitrary = [typeof(Seed)], MaxTest = 150)]
     public void TheLogAndTheRegistersAreTheReferences(Seed seed)

@@ -22,6 +22,8 @@ internal readonly struct YieldingV1 : IPageTableFormat
 
     public static ulong Address => AmdV1.Address;
 
+    public static ulong Denials => AmdV1.Denials;
+
     public static int IndexShift(int level) => AmdV1.IndexShift(level);
 
     public static bool Covers(ulong address, int levels) => AmdV1.Covers(address, levels);
@@ -49,6 +51,8 @@ internal readonly struct YieldingV2 : IGuestFormat
     public static ulong Dirty => AmdV2.Dirty;
 
     public static ulong Address => AmdV2.Address;
+
+    public static ulong Denials => AmdV2.Denials;
 
     public static int IndexShift(int level) => AmdV2.IndexShift(level);
 
