@@ -21,6 +21,8 @@ public sealed class ColdBatchTests : IDisposable
     private const ulong MarkedHost = 3UL << 7; // HAD
     private const ulong WithoutPasid = 1UL << 54; // GIoV
     private const ulong User = 7;
+    private const ulong Accessed = 1UL << 5;
+    private const ulong Dirty = 1UL << 6;
     private const int Batch = 40;
 
     private readonly TestMachine _machine = new(Features);
@@ -80,22 +82,28 @@ public sealed class ColdBatchTests : IDisposable
         Build(_machine, Mmio.GTEn | HostMarks, MarkedHost);
         ulong[] iovas = [.. Enumerable.Range(0, 16).Select(static lane => Iova(lane))];
         ulong[] entries = [.. iovas.SelectMany(EntriesOf).Distinct()];
+        using TranslationPort scalar = _machine.Iommu.OpenPort(CacheOptions.None, WalkStrategy.Scalar);
         using TranslationPort port = _machine.Iommu.OpenPort(CacheOptions.None, strategy);
-        var results = new TranslationResult[iovas.Length];
-        port.Translate(new Requester(new(Device), 0), iovas, Access.Write, results);
-        ulong[] marked = [.. entries.Select(_machine.Peek)];
-        Assert.All(marked, entry => Assert.NotEqual(0UL, entry & Accessed));
-        for (int i = 0; i < entries.Length; i++)
+        Write(scalar, iovas);
+        foreach (ulong entry in entries)
         {
-            _machine.Poke(entries[i], marked[i] & ~(Accessed | Dirty));
-            port.Translate(new Requester(new(Device), 0), iovas, Access.Write, results);
-            Assert.All(results, result => Assert.True(result.Succeeded));
-            Assert.Equal(marked[i], _machine.Peek(entries[i]));
+            ulong marked = _machine.Peek(entry);
+            Assert.NotEqual(0UL, marked & Accessed);
+            _machine.Poke(entry, marked & ~(Accessed | Dirty));
+            Write(scalar, iovas);
+            ulong expected = _machine.Peek(entry);
+            _machine.Poke(entry, marked & ~(Accessed | Dirty));
+            Write(port, iovas);
+            Assert.Equal(expected, _machine.Peek(entry));
         }
     }
 
-    private const ulong Accessed = 1UL << 5;
-    private const ulong Dirty = 1UL << 6;
+    private static void Write(TranslationPort port, ulong[] iovas)
+    {
+        var results = new TranslationResult[iovas.Length];
+        port.Translate(new Requester(new(Device), 0), iovas, Access.Write, results);
+        Assert.All(results, result => Assert.True(result.Succeeded));
+    }
 
     private static void Check(
         TranslationPort scalar, TranslationPort port, Requester requester, Access access, ulong odd, int place, string context)
