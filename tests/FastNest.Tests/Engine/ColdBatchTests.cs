@@ -10,12 +10,12 @@ public sealed class ColdBatchTests : IDisposable
 {
     private const uint Device = 9;
     private const ulong Domain = 5;
-    private const ulong Gcr3 = 0x70_0000;
     private const ulong Second = 0x8000_0000;
     private const ulong Top = 0x1_0000_0000;
     private const ulong Page = 0x2_0000_0000;
-    private const ulong Features = Mmio.BuiltEfr | Mmio.GTSup | Mmio.HASup | HdSup | 1UL << 53 | 1UL << 61;
+    private const ulong Features = Mmio.BuiltEfr | Mmio.GTSup | Mmio.HASup | HdSup | GIoSup | 1UL << 53 | 1UL << 61;
     private const ulong HdSup = 1UL << 52;
+    private const ulong GIoSup = 1UL << 48;
     private const ulong NoMarks = 1UL << 48 | 1UL << 54;
     private const ulong HostMarks = 3UL << 46; // HADUpdate
     private const ulong MarkedHost = 3UL << 7; // HAD
@@ -114,6 +114,7 @@ public sealed class ColdBatchTests : IDisposable
         Array.Fill(actual, TranslationResult.Success(0xBAD_B000, 13, Access.Execute, 0xBAD));
         scalar.Translate(requester, iovas, access, expected);
         port.Translate(requester, iovas, access, actual);
+        Assert.True(expected[(place + 1) % Batch].Succeeded, context);
         Assert.True(expected.SequenceEqual(actual), context);
     }
 
@@ -131,8 +132,9 @@ public sealed class ColdBatchTests : IDisposable
             Map(Iova(lane), Page + ((ulong)lane << 21));
         }
 
-        machine.Poke(Gcr3, Top | 1);
-        machine.SetDte(Device, Bits.DteLow(_host, 4) | Bits.GuestLow(Gcr3) | flags, Domain | Bits.GuestMiddle(Gcr3));
+        ulong gcr3 = machine.NewTable();
+        machine.Poke(gcr3, Top | 1);
+        machine.SetDte(Device, Bits.DteLow(_host, 4) | Bits.GuestLow(gcr3) | flags, Domain | Bits.GuestMiddle(gcr3));
     }
 
     /// <summary>Gives a page of the guest's some memory, of which nobody else has any.</summary>
