@@ -125,7 +125,7 @@ public sealed partial class Ioas
 
     internal IEnumerable<MappedPages> MappedPages() => Areas(0).Select(static area => area.Pages);
 
-    private static void CheckFlags(IoasMapOptions flags, ulong iova, ulong length)
+    internal static void CheckFlags(IoasMapOptions flags, ulong iova, ulong length)
     {
         if ((flags & ~KnownFlags) != 0)
         {

@@ -250,6 +250,12 @@ public sealed class ColdBatchTests : IDisposable
                 return 0xFEE0_1000;
         }
 
+        // Where a walk that takes a table for one in memory might read instead.
+        for (ulong at = TestMachine.RamSize - 0x1000; at < TestMachine.RamSize; at += 8)
+        {
+            _machine.Poke(at, oddity == "table elsewhere" ? Page | User : Bits.Pte(MemoryOf(Page)));
+        }
+
         switch (oddity)
         {
             case "host refuses table 1" or "host refuses table 2" or "host refuses table 3":
