@@ -30,7 +30,8 @@ public sealed class IoctlProperties
             Fill(dice, bytes, full);
             byte[] before = [.. bytes];
             string state = State(context, machine);
-            Errno errno = client.Call(dice.OneIn(30) ? (uint)dice.Below(256) : number, bytes);
+            number = dice.OneIn(30) ? (uint)dice.Below(256) : number;
+            Errno errno = client.Call(number, bytes);
             Assert.True(Enum.IsDefined(errno), $"call {call}: {errno}");
 
             // Ranges that do not fit and entries that were done are told all the same; unmapping may stop on its way.

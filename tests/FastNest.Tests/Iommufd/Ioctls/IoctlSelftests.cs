@@ -372,6 +372,8 @@ public sealed class IoctlSelftests : IDisposable
         byte[] expected = [0x81, 0, 0, 0, 0, 0, 0, 0x80];
         _client.Put(0x80, 0, 0, 0, 0, 0, 0, 0);
         Assert.Equal(Errno.EFAULT, _client.Call(0x8C, Read(at: 0x10)));
+        _machine.Process.Map(0x1_0000, 0x300_0000, Page, writable: false);
+        Assert.Equal(Errno.EFAULT, _client.Call(0x8C, Read(at: 0x1_0000)));
         Assert.Equal(Errno.None, _client.Call(0x8C, Read(flags: 1)));
         Assert.Equal(expected, _client.Get(8));
         Assert.Equal(Errno.None, _client.Call(0x8C, Read()));
@@ -385,6 +387,42 @@ public sealed class IoctlSelftests : IDisposable
         Assert.Equal(Errno.EINVAL, _client.Call(0x8C, Read(page: 0)));
         Assert.Equal(Errno.EINVAL, _client.Call(0x8C, Read(length: 0)));
         Assert.Equal(Errno.EFAULT, _client.Call(0x8C, Read(length: 1UL << 63, iova: 0)));
+    }
+
+    /// <summary>More bits than are read at once.</summary>
+    [Fact]
+    public void get_dirty_bitmap_of_160_mebibytes()
+    {
+        const ulong first = 0x1000_0000;
+        const ulong pages = 40960;
+        uint ioas = _client.AllocateIoas();
+        ulong zero = 0;
+        Assert.Equal(Errno.None, _client.Option(1, false, ioas, ref zero));
+        for (ulong part = 0; part < 5; part++)
+        {
+            Assert.Equal(Errno.None, _client.Map(ioas, User, pages / 5 * Page, first + part * (pages / 5) * Page));
+        }
+
+        Assert.Equal(Errno.None, _client.AllocateHwpt(_device.Id, ioas, out uint hwpt, flags: 2));
+        Mark(hwpt, first + 3 * Page);
+        Mark(hwpt, first + 32770 * Page);
+        Mark(hwpt, first + (pages - 1) * Page);
+        _client.Put(new byte[pages / 8 + 1]);
+        Assert.Equal(Errno.None, _client.Call(
+            0x8C, IoctlClient.Structure(48, (4, hwpt, 4), (16, first, 8), (24, pages * Page, 8), (32, Page, 8), (40, IoctlClient.Scratch, 8))));
+        byte[] expected = new byte[pages / 8 + 1];
+        (expected[0], expected[4096], expected[pages / 8 - 1]) = (1 << 3, 1 << 2, 1 << 7);
+        Assert.Equal(expected, _client.Get(expected.Length));
+    }
+
+    /// <summary>A pointer near the end of addresses does not wrap to their begin.</summary>
+    [Fact]
+    public void APointerDoesNotWrap()
+    {
+        _machine.Process.Map(0, 0x300_0000, Page);
+        _machine.Process.Map(ulong.MaxValue - 0xFFF, 0x300_0000, Page);
+        uint ioas = _client.AllocateIoas();
+        Assert.Equal(Errno.EFAULT, _client.Call(0x82, IoctlClient.Structure(24, (4, ioas, 4), (8, 1, 4), (16, ulong.MaxValue - 7, 8))));
     }
 
     [Fact]
