@@ -32,6 +32,7 @@ internal static class Rates
             TwoPorts(first, second, rounds),
             .. Lone(machine, workload),
             .. objects.Run(rounds),
+            .. GuestRates.Run(rounds),
         ];
     }
 
