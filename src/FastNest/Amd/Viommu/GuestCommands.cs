@@ -10,11 +10,16 @@ namespace FastNest.Amd.Viommu;
 /// </summary>
 internal sealed class GuestCommands(VirtualIommu guest, CommandRing<GuestRings> ring, EventLog events, ViommuParts parts)
 {
+    // The guest's domain that was mapped last in this turn, in which the host maps nothing anew; negative for none.
+    private int _named;
+    private ushort _domain;
+
     /// <summary>Executes commands up to the tail, but no more than one turn allows.</summary>
     /// <returns>How many were executed.</returns>
     public int Run(int limit)
     {
         int executed = 0;
+        _named = -1;
         while (executed < limit && ring.TryFetch(out Command command, out ulong address))
         {
             if (Execute(in command, address))
@@ -34,9 +39,9 @@ internal sealed class GuestCommands(VirtualIommu guest, CommandRing<GuestRings> 
             case Opcode.CompletionWait:
                 return ring.TryCompleteWait(in command);
             case Opcode.InvalidateIommuPages:
-                if (parts.Ids.TryFindDomain(guest, (ushort)command.Get(CommandLayout.DomainID), out ushort domain))
+                if (TryFindDomain((ushort)command.Get(CommandLayout.DomainID)))
                 {
-                    parts.Effects.InvalidatePages(in command, domain);
+                    parts.Effects.InvalidatePages(in command, _domain);
                 }
 
                 break;
@@ -56,6 +61,17 @@ internal sealed class GuestCommands(VirtualIommu guest, CommandRing<GuestRings> 
         }
 
         return true;
+    }
+
+    private bool TryFindDomain(ushort named)
+    {
+        if (named == _named)
+        {
+            return true;
+        }
+
+        _named = parts.Ids.TryFindDomain(guest, named, out _domain) ? named : -1;
+        return _named >= 0;
     }
 
     /// <summary>Reading 60 in the guest's own terms.</summary>

@@ -13,7 +13,7 @@ internal readonly struct GuestRings(VirtualIommu guest, GuestRing kind, ViommuPa
     {
         word0 = word1 = 0;
         if (TryPlace(in ring, offset, out DeviceId through, out ulong address)
-            && parts.Memory.TryLoad(through, address, out word0, out word1))
+            && guest.Fetch.TryLoad(through, address, guest.CommandsAhead(in ring, offset), out word0, out word1))
         {
             return true;
         }
@@ -36,6 +36,7 @@ internal readonly struct GuestRings(VirtualIommu guest, GuestRing kind, ViommuPa
 
     public bool TryStore(ulong address, ulong value)
     {
+        guest.Fetch.Drop(); // a guest may store into its own ring
         if (guest.TryTranslateThrough(out DeviceId through) && parts.Memory.TryStore(through, address, value))
         {
             return true;

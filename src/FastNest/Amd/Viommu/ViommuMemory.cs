@@ -57,6 +57,22 @@ internal sealed class ViommuMemory : IFrontEnd
         }
     }
 
+    /// <summary>Loads quadwords that follow each other in one page, each by one atomic load.</summary>
+    public bool TryLoad(DeviceId through, ulong address, Span<ulong> words)
+    {
+        lock (_access)
+        {
+            bool loaded = TryReach(through, address, Access.Read, out ulong physical);
+            for (int i = 0; loaded && i < words.Length; i++)
+            {
+                loaded = _memory.TryLoad64(physical + (ulong)i * sizeof(ulong), out words[i]);
+            }
+
+            _section.Leave();
+            return loaded;
+        }
+    }
+
     /// <summary>Stores eight bytes.</summary>
     public bool TryStore(DeviceId through, ulong address, ulong value)
     {

@@ -4,6 +4,7 @@ using FastNest.Amd.Logs;
 using FastNest.Amd.Pprs;
 using FastNest.Amd.Registers;
 using FastNest.Requests;
+using FastNest.Rings;
 
 namespace FastNest.Amd.Viommu;
 
@@ -32,6 +33,7 @@ internal sealed class VirtualIommu : IInterruptLine
     public VirtualIommu(ushort id, ViommuParts parts)
     {
         Id = id;
+        Fetch = new(parts.Memory);
         _parts = parts;
         _registers = new(parts.RegisterRules);
         _registers[RegisterMap.Control] = ControlRegister.IommuEn.Mask; // not the hardware's to know (reading 92)
@@ -45,6 +47,9 @@ internal sealed class VirtualIommu : IInterruptLine
     }
 
     public ushort Id { get; }
+
+    /// <summary>Its commands on their way.</summary>
+    public GuestFetch Fetch { get; }
 
     /// <summary>The guest's event log.</summary>
     public EventLog Events { get; }
@@ -108,7 +113,18 @@ internal sealed class VirtualIommu : IInterruptLine
     }
 
     /// <summary>Executes at most so many of the guest's commands.</summary>
-    public int RunTurn(int limit) => _commands.Run(limit);
+    public int RunTurn(int limit)
+    {
+        Fetch.Drop();
+        return _commands.Run(limit);
+    }
+
+    /// <summary>How many bytes of commands stand in one piece from an offset of its ring to its tail.</summary>
+    public ulong CommandsAhead(in RingGeometry ring, ulong offset)
+    {
+        ulong tail = ring.Reduce(_registers[RegisterMap.CommandTail]);
+        return (tail > offset ? tail : ring.Length) - offset;
+    }
 
     /// <summary>Reads the VF page: the guest's registers from 2000h on.</summary>
     public ulong ReadVf(ulong offset, int size) => _registers.Read(VfPage + offset, size);
