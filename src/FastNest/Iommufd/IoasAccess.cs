@@ -123,7 +123,7 @@ public sealed class IoasAccess : IommufdObject
     /// <param name="physical">Gets the physical address of each page that the range touches.</param>
     /// <param name="write">Whether the memory will be written, else read.</param>
     /// <exception cref="IommufdException">
-    /// EINVAL, EOVERFLOW: a value is wrong. ENOENT: not attached, or not mapped. EPERM: the mapping forbids it. EFAULT, ENOMEM:
+    /// EINVAL, EOVERFLOW: a value is wrong, or the access may not pin. ENOENT: not attached, or not mapped. EPERM: the mapping forbids it. EFAULT, ENOMEM:
     /// pages cannot be pinned. Nothing is pinned.
     /// </exception>
     public void Pin(ulong iova, ulong length, Span<ulong> physical, bool write)
@@ -131,6 +131,11 @@ public sealed class IoasAccess : IommufdObject
         if (length != 0 && (iova % PageSource.PageSize + length - 1) / PageSource.PageSize >= (ulong)physical.Length)
         {
             throw new IommufdException(Errno.EINVAL, "length", length, $"the result has room for {physical.Length} pages");
+        }
+
+        if (!PinsPages)
+        {
+            throw new IommufdException(Errno.EINVAL, "access_id", Id, "was not made to pin pages: mappings need not be aligned to them");
         }
 
         lock (_pins)
