@@ -20,6 +20,11 @@ internal sealed partial class IoasPlay
             : new((page, write) => Physical(_processModel, page - User / Page, write), Errno.EFAULT, (User + start) / Page, flags.HasFlag(IoasMapOptions.Writeable), _processModel);
         ulong found = iova;
         Errno expected = CheckFlags(flags, iova, length);
+        if (expected == Errno.None && length > ulong.MaxValue - (isFile ? start : User + start))
+        {
+            expected = Errno.EOVERFLOW;
+        }
+
         if (expected == Errno.None && isFile && (length == 0 || start + length > (ulong)_fileModel.Pages.Count * Page))
         {
             expected = Errno.EINVAL;
@@ -39,8 +44,7 @@ internal sealed partial class IoasPlay
     {
         Space source = _dice.From(_spaces);
         IoasMapOptions flags = Flags();
-        ulong from = Mapped(source);
-        ulong length = Length();
+        (ulong from, ulong length) = Mapped(source.Model);
         ulong iova = Iova();
         ulong found = iova;
         Errno expected = CheckFlags(flags, iova, length);
@@ -63,7 +67,7 @@ internal sealed partial class IoasPlay
 
     private void Unmap(Space space)
     {
-        (ulong iova, ulong length) = (Mapped(space), Length());
+        (ulong iova, ulong length) = Mapped(space.Model);
         if (_dice.OneIn(2) && space.Model.Areas.Count != 0)
         {
             AreaModel area = _dice.From(space.Model.Areas);
@@ -141,7 +145,7 @@ internal sealed partial class IoasPlay
 
     private void Pin()
     {
-        Owner owner = _dice.From(_accesses);
+        Owner owner = SomeAccess();
         if (owner.Pins.Count != 0 && _dice.OneIn(3))
         {
             IovaRange pin = _dice.From(owner.Pins);
@@ -152,15 +156,14 @@ internal sealed partial class IoasPlay
             return;
         }
 
-        ulong iova = Mapped(_spaces.Find(space => space.Model == owner.Model.Ioas) ?? _spaces[0]);
-        ulong length = (ulong)_dice.Below(6) * Page - (_dice.OneIn(4) ? 0 : Odd(2));
+        (ulong iova, ulong length) = Mapped(owner.Model.Ioas);
         length = length > Places * Page ? 0 : length;
         bool write = _dice.OneIn(2);
         List<ulong> expected = [];
         Errno errno = !owner.Model.PinsPages ? Errno.EINVAL
             : owner.Model.Ioas is null ? Errno.ENOENT
             : owner.Model.Ioas.Pin(owner.Model, iova, length, write ? Access.Write : Access.Read, out expected);
-        var found = new ulong[8];
+        var found = new ulong[Places + 1];
         Same(errno, () => owner.Access.Pin(iova, length, found, write));
         if (errno == Errno.None)
         {
@@ -172,8 +175,8 @@ internal sealed partial class IoasPlay
     /// <summary>Reads or writes bytes through an access; some may have been written before an error.</summary>
     private void Touch()
     {
-        Owner owner = _dice.From(_accesses);
-        ulong iova = Mapped(_spaces.Find(space => space.Model == owner.Model.Ioas) ?? _spaces[0]) + (ulong)_dice.Below(600);
+        Owner owner = SomeAccess();
+        ulong iova = Mapped(owner.Model.Ioas).Iova + (ulong)_dice.Below(600);
         var bytes = new byte[_dice.Of(0, 1, 63, 511, 4096, 9000)];
         bool write = _dice.OneIn(2);
         Array.Fill(bytes, (byte)_dice.Below(256));
@@ -262,16 +265,25 @@ internal sealed partial class IoasPlay
     private ulong Iova() => _dice.OneIn(30) ? _dice.Of(ulong.MaxValue, ulong.MaxValue - 2 * Page + 1, 0UL)
         : (_dice.OneIn(12) ? 1UL << 48 : _dice.OneIn(3) ? High : Low) + (ulong)_dice.Below(Places) * Page + Odd(10);
 
-    /// <summary>An address in a mapping, or anywhere.</summary>
-    private ulong Mapped(Space space)
+    /// <summary>Bytes in a mapping, mostly: some begin anywhere, some go beyond it.</summary>
+    private (ulong Iova, ulong Length) Mapped(IoasModel? space)
     {
-        if (space.Model.Areas.Count == 0 || _dice.OneIn(8))
+        if (space is null || space.Areas.Count == 0 || _dice.OneIn(12))
         {
-            return Iova();
+            return (Iova(), Length());
         }
 
-        AreaModel area = _dice.From(space.Model.Areas);
+        AreaModel area = _dice.From(space.Areas);
         ulong within = (ulong)_dice.Below((int)((area.Length - 1) / 512) + 1) * 512;
-        return area.Iova + (_dice.OneIn(6) ? within : within & ~(Page - 1));
+        within = _dice.OneIn(8) ? within : within & ~(Page - 1);
+        ulong rest = Math.Min(area.Length - within, 24 * Page);
+        return (area.Iova + within, _dice.OneIn(6) ? Length() : _dice.OneIn(2) ? rest : Math.Min(rest, (ulong)_dice.Between(1, 3) * Page));
+    }
+
+    /// <summary>One that is attached, mostly.</summary>
+    private Owner SomeAccess()
+    {
+        List<Owner> attached = _accesses.FindAll(static owner => owner.Model.Ioas is not null);
+        return attached.Count == 0 || _dice.OneIn(10) ? _dice.From(_accesses) : _dice.From(attached);
     }
 }
