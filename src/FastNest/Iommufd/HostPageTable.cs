@@ -86,7 +86,7 @@ internal sealed partial class HostPageTable : IDisposable
             Map(iova + done, physical, PageSource.PageSize, rights);
             Span<ulong> rest = _pages.Entries(_recentTable)[((int)((iova + done) >> AmdV1.IndexShift(1)) & (Entries - 1))..];
             int count = (int)Math.Min((ulong)rest.Length, (length - done) / PageSource.PageSize);
-            rest[..count].Fill(AmdV1Entry.Leaf(rights) | physical);
+            Store(rest[..count], AmdV1Entry.Leaf(rights) | physical);
             done += (ulong)count * PageSource.PageSize;
         }
     }
@@ -185,7 +185,7 @@ internal sealed partial class HostPageTable : IDisposable
             ulong step = 1UL << size;
             foreach (ref ulong place in entries[..count])
             {
-                place = entry;
+                Volatile.Write(ref place, entry);
                 entry += step;
             }
 
@@ -196,11 +196,20 @@ internal sealed partial class HostPageTable : IDisposable
         int pages = (int)Math.Min((ulong)(entries.Length / each), length >> size);
         for (int page = 0; page < pages; page++)
         {
-            entries.Slice(page * each, each).Fill(AmdV1Entry.Sized(entry, size));
+            Store(entries.Slice(page * each, each), AmdV1Entry.Sized(entry, size));
             entry += 1UL << size;
         }
 
         return (ulong)pages << size;
+    }
+
+    /// <summary>Writes an entry many times. A walker finds each old or new: no entry is written in pieces, as Fill and Clear may.</summary>
+    private static void Store(Span<ulong> entries, ulong entry)
+    {
+        foreach (ref ulong place in entries)
+        {
+            Volatile.Write(ref place, entry);
+        }
     }
 
     private ulong Child(ref ulong entry, int level)
@@ -228,12 +237,12 @@ internal sealed partial class HostPageTable : IDisposable
             if (level == 1)
             {
                 int count = (int)Math.Min(length >> shift, (ulong)(Entries - index));
-                entries.Slice(index, count).Clear();
+                Store(entries.Slice(index, count), 0);
                 done = (ulong)count << shift;
             }
             else if (!AmdV1Entry.IsDirectory(entry))
             {
-                entries[index] = 0;
+                Volatile.Write(ref entries[index], 0);
             }
             else if (done == span)
             {

@@ -34,7 +34,7 @@ public sealed class HwptPaging : Hwpt
         Hardware.SetDirtyTracking(enable);
     }
 
-    /// <summary>Adds the pages that were written to a bitmap (HWPT_GET_DIRTY_BITMAP). What is not mapped is not dirty.</summary>
+    /// <summary>Adds the pages that were written to a bitmap (HWPT_GET_DIRTY_BITMAP), up to the first page that is not mapped.</summary>
     /// <param name="iova">The first address, a multiple of the page size and of the alignment of the IOAS.</param>
     /// <param name="length">Bytes, such a multiple too.</param>
     /// <param name="pageSize">Bytes that a bit stands for, a power of two.</param>

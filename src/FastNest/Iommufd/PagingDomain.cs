@@ -90,7 +90,7 @@ internal sealed class PagingDomain : IDisposable
         }
     }
 
-    /// <summary>Adds the pages that were written to a bitmap (HWPT_GET_DIRTY_BITMAP). What is not mapped is not dirty.</summary>
+    /// <summary>Adds the pages that were written to a bitmap (HWPT_GET_DIRTY_BITMAP), up to the first page that is not mapped.</summary>
     /// <param name="iova">The first address, a multiple of the page size and of the alignment of the IOAS.</param>
     /// <param name="length">Bytes, such a multiple too.</param>
     /// <param name="pageSize">Bytes that a bit stands for, a power of two.</param>
@@ -123,12 +123,14 @@ internal sealed class PagingDomain : IDisposable
                 throw new IommufdException(Errno.EFAULT, "data", (ulong)bitmap.Length, $"bytes for {pages} pages, one bit each");
             }
 
-            ulong last = Math.Min(iova + (length - 1), Aperture.Last);
-            if (iova <= last
-                && Table.ReadDirty(iova, last - iova + 1, new(bitmap, iova, int.CreateChecked(ulong.Log2(pageSize))), clear)
-                && clear)
+            // io_pagetable.c walks mapping after mapping and ends, without a word to the caller, where one does not follow.
+            var dirty = new DirtyBitmap(bitmap, iova, int.CreateChecked(ulong.Log2(pageSize)));
+            bool any = false;
+            Ioas.VisitMapped(
+                iova, iova + (length - 1), (_, first, last) => any |= Table.ReadDirty(first, last - first + 1, in dirty, clear));
+            if (any && clear)
             {
-                _invalidation?.Invalidate(this, new(iova, last));
+                _invalidation?.Invalidate(this, new(iova, Math.Min(iova + (length - 1), Aperture.Last)));
             }
         }
     }

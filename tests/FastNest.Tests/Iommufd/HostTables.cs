@@ -13,13 +13,29 @@ internal readonly record struct HostTableLeaf(ulong Iova, ulong Physical, int Sh
 internal static class HostTables
 {
     /// <summary>The leaf that an address leads to, or null where nothing is mapped: an entry is zero there.</summary>
-    public static HostTableLeaf? Find(GuestPhysicalSpace memory, ulong root, int levels, ulong iova)
+    public static HostTableLeaf? Find(GuestPhysicalSpace memory, ulong root, int levels, ulong iova) => Find(memory, root, levels, iova, out _);
+
+    /// <summary>What an address of a domain leads to.</summary>
+    public static HostTableLeaf? Find(PagingDomain domain, ulong iova) =>
+        Find(domain.Ioas.Context.Memory, domain.Root, domain.Format.Levels, iova);
+
+    /// <summary>Sets the Dirty bit of the entry that maps an address, as a walker would.</summary>
+    public static void MarkDirty(PagingDomain domain, ulong iova)
+    {
+        GuestPhysicalSpace memory = domain.Ioas.Context.Memory;
+        Assert.NotNull(Find(memory, domain.Root, domain.Format.Levels, iova, out ulong at));
+        memory.Load64(at, out ulong entry);
+        memory.Store64(at, entry | AmdV1.Dirty);
+    }
+
+    private static HostTableLeaf? Find(GuestPhysicalSpace memory, ulong root, int levels, ulong iova, out ulong at)
     {
         ulong table = root;
         Access rights = Access.ReadWrite;
         for (int level = levels; ;)
         {
-            Assert.Equal(MemoryStatus.Ok, memory.Load64(table + ((iova >> AmdV1.IndexShift(level)) & 511) * 8, out ulong entry));
+            at = table + ((iova >> AmdV1.IndexShift(level)) & 511) * 8;
+            Assert.Equal(MemoryStatus.Ok, memory.Load64(at, out ulong entry));
             DecodedEntry decoded = AmdV1.Decode(entry, level);
             if (decoded.Kind == EntryKind.Fault)
             {
@@ -36,8 +52,4 @@ internal static class HostTables
             (table, level) = (decoded.Address, decoded.Next);
         }
     }
-
-    /// <summary>What an address of a domain leads to.</summary>
-    public static HostTableLeaf? Find(PagingDomain domain, ulong iova) =>
-        Find(domain.Ioas.Context.Memory, domain.Root, domain.Format.Levels, iova);
 }
