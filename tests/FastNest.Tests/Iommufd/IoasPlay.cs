@@ -71,6 +71,12 @@ internal sealed partial class IoasPlay : IDisposable
         var locking = new IoasAccess(_machine.Context, pinsPages: true, null, locks: true);
         _machine.Context.Objects.Add(locking);
         _accesses.Add(new(new(true, false, true)) { Access = locking });
+        foreach (Owner owner in _accesses.FindAll(_ => dice.OneIn(2)))
+        {
+            Space space = dice.From(_spaces);
+            owner.Access.Attach(space.Ioas);
+            space.Model.Join(owner.Model);
+        }
     }
 
     /// <summary>Ends everything; then nothing may be pinned, which the machine sees to.</summary>
@@ -111,7 +117,11 @@ internal sealed partial class IoasPlay : IDisposable
                 MoveAccess(space);
                 break;
             case 15 or 16:
-                Pin();
+                for (int more = _dice.Below(4); more >= 0; more--)
+                {
+                    Pin();
+                }
+
                 break;
             case 17 or 18:
                 Touch();
