@@ -149,6 +149,9 @@ public sealed partial class Ioas : IommufdObject
         }
     }
 
+    /// <summary>The areas that are in the tables of all domains. Under the lock.</summary>
+    internal IEnumerable<IoasArea> PublishedAreas() => Areas().Where(static area => !area.IsPlaceholder);
+
     private protected override void OnDestroyed()
     {
         lock (Gate)
@@ -166,7 +169,6 @@ public sealed partial class Ioas : IommufdObject
 
     private IEnumerable<IoasArea> Areas() => _areas.From(0, static area => area.Last);
 
-    private IEnumerable<IoasArea> PublishedAreas() => Areas().Where(static area => !area.IsPlaceholder);
 
     private bool TryArea(ulong iova, [NotNullWhen(true)] out IoasArea? area) => IsMapped(new(iova, iova), out area) && !area!.IsPlaceholder;
 

@@ -116,7 +116,7 @@ public sealed class InsertionTests : IDisposable
         Assert.Equal(0b0011 | 0b0001, bitmap[0]);
         HostTables.MarkDirty(domain, Iova);
         HostTables.MarkDirty(domain, Iova + 3 * Page);
-        domain.SetDirtyTracking(true);
+        domain.BeginDirtyTracking(false);
         bitmap[0] = 0;
         domain.ReadDirty(Iova + 3 * Page, Page, Page, bitmap, clear: true);
         domain.ReadDirty(Iova, 4 * Page, Page, bitmap, clear: true);

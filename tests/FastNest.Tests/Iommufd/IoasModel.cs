@@ -8,6 +8,18 @@ internal sealed record AreaModel(ulong Iova, ulong Length, PagesModel Pages, ulo
 {
     public ulong Last => Iova + (Length - 1);
 
+    /// <summary>The domains in whose tables all pages are of 4 KiB.</summary>
+    public HashSet<object> Small { get; } = [];
+
+    public void Write(object domain, bool small)
+    {
+        Small.Remove(domain);
+        if (small)
+        {
+            Small.Add(domain);
+        }
+    }
+
     public bool Overlaps(IovaRange range) => Iova <= range.Last && range.First <= Last;
 
     public bool IsAligned(ulong alignment) => ((Iova | Length | Start) & (alignment - 1)) == 0;
@@ -41,6 +53,9 @@ internal sealed class IoasModel
     public List<object> Domains { get; } = [];
 
     public bool HugePages { get; private set; } = true;
+
+    /// <summary>Whether a domain has its pages split, whatever is mapped.</summary>
+    public required Predicate<object> IsSplit { get; init; }
 
     public ulong Alignment => !HugePages || Domains.Count != 0 || Accesses.Any(static access => access.PinsPages) ? Page : 1;
 
@@ -109,6 +124,7 @@ internal sealed class IoasModel
         }
 
         Domains.Add(domain);
+        Areas.ForEach(area => area.Write(domain, small: !HugePages));
         return Errno.None;
     }
 
@@ -183,7 +199,9 @@ internal sealed class IoasModel
         ulong at = iova;
         foreach ((PagesModel pages, ulong start, ulong part) in pieces)
         {
-            Areas.Add(new(at, part, pages, start, rights));
+            var area = new AreaModel(at, part, pages, start, rights);
+            Domains.ForEach(domain => area.Write(domain, small: !HugePages || IsSplit(domain)));
+            Areas.Add(area);
             at += part;
         }
 

@@ -38,6 +38,11 @@ internal sealed partial class IoasPlay
             }
         }
 
+        foreach (AreaModel area in domain.Space.Model.Areas)
+        {
+            LookAtSizes(domain, area, expected);
+        }
+
         var places = new HashSet<ulong>(expected.Keys);
         for (ulong at = 0; at < (Places + 24) * Page; at += Page)
         {
@@ -62,5 +67,20 @@ internal sealed partial class IoasPlay
                     _machine.Reach(domain.Device.Id.Value, iova, need));
             }
         }
+    }
+
+    /// <summary>Each page of the table is the largest that the area, its alignment and what stands behind it allow.</summary>
+    private static void LookAtSizes(Domain domain, AreaModel area, Dictionary<ulong, (ulong Physical, Access Rights)> pages)
+    {
+        ulong sizes = area.Small.Contains(domain) ? Page : domain.Tables.Format.PageSizes;
+        for (ulong iova = area.Iova; iova < area.Iova + area.Length; iova += Page)
+        {
+            int largest = Enumerable.Range(12, 10).Last(shift => (sizes >> shift & 1) != 0 && Fits(iova & ~((1UL << shift) - 1), 1UL << shift));
+            Assert.Equal(largest, HostTables.Find(domain.Tables, iova)?.Shift);
+        }
+
+        bool Fits(ulong first, ulong size) =>
+            first >= area.Iova && first + (size - 1) <= area.Last && pages[first].Physical % size == 0
+            && Enumerable.Range(0, (int)(size / Page)).All(i => pages[first + (ulong)i * Page].Physical == pages[first].Physical + (ulong)i * Page);
     }
 }

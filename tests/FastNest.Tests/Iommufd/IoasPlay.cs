@@ -64,7 +64,11 @@ internal sealed partial class IoasPlay : IDisposable
             _devices.Enqueue(_machine.AddDevice(0x10 + device));
         }
 
-        _spaces.AddRange([new(_machine.Context.CreateIoas(), new()), new(_machine.Context.CreateIoas(), new())]);
+        for (int i = 0; i < 2; i++)
+        {
+            _spaces.Add(new(_machine.Context.CreateIoas(), new() { IsSplit = static domain => ((Domain)domain).SplitsPages }));
+        }
+
         AddAccess(pinsPages: true, letsGo: true);
         AddAccess(pinsPages: true, letsGo: dice.OneIn(2));
         AddAccess(pinsPages: false, letsGo: true);
@@ -112,6 +116,9 @@ internal sealed partial class IoasPlay : IDisposable
                 break;
             case 12 or 13:
                 ChangeDomains(space);
+                break;
+            case 14 when _dice.OneIn(2) && _domains.Count != 0:
+                TrackDirty(_dice.From(_domains));
                 break;
             case 14:
                 MoveAccess(space);
@@ -190,7 +197,8 @@ internal sealed partial class IoasPlay : IDisposable
 
         AmdHostDevice device = _devices.Dequeue();
         HardwarePagingDomain hardware = device.CreatePaging(HwptOptions.None, default);
-        var tables = new PagingDomain(space.Ioas, hardware.Format, hardware);
+        ulong sizes = _dice.Of(HostPageTable.DefaultPageSizes, 1UL << 12 | 1UL << 14 | 1UL << 16, 1UL << 12 | 1UL << 13 | 1UL << 15);
+        var tables = new PagingDomain(space.Ioas, hardware.Format with { PageSizes = sizes }, hardware);
         hardware.Tables = tables;
         var domain = new Domain(space, device, hardware, tables);
         Errno expected = space.Model.AddDomain(domain, tables.Aperture.Last);
@@ -218,9 +226,32 @@ internal sealed partial class IoasPlay : IDisposable
         _devices.Enqueue(domain.Device);
     }
 
+    /// <summary>Begins or ends dirty tracking, for which pages may be split.</summary>
+    private void TrackDirty(Domain domain)
+    {
+        bool splits = _dice.OneIn(2);
+        if (splits || _dice.OneIn(2))
+        {
+            domain.Tables.BeginDirtyTracking(splits);
+        }
+        else
+        {
+            domain.Tables.EndDirtyTracking();
+        }
+
+        if (splits != domain.SplitsPages)
+        {
+            domain.SplitsPages = splits;
+            domain.Space.Model.Areas.ForEach(area => area.Write(domain, small: splits || !domain.Space.Model.HugePages));
+        }
+    }
+
     private sealed record Space(Ioas Ioas, IoasModel Model);
 
-    private sealed record Domain(Space Space, AmdHostDevice Device, HardwarePagingDomain Hardware, PagingDomain Tables);
+    private sealed record Domain(Space Space, AmdHostDevice Device, HardwarePagingDomain Hardware, PagingDomain Tables)
+    {
+        public bool SplitsPages { get; set; }
+    }
 
     /// <summary>Who has an access, and knows what it pinned.</summary>
     private sealed class Owner(AccessModel model)

@@ -303,7 +303,7 @@ public sealed class IoasSelftests : IDisposable
         _ioas.HugePages = false;
         using PagingDomain domain = Attach(_ioas);
         _ioas.Map(Fixed, User, 600 * Page, 16 * Page);
-        domain.SetDirtyTracking(true);
+        domain.BeginDirtyTracking(false);
         ulong table = Leaf(domain, 16 * Page);
         for (ulong page = 0; page < 100; page += 2)
         {
