@@ -87,6 +87,7 @@ internal sealed partial class IoasPlay : IDisposable
     public void Dispose()
     {
         _domains.ToList().ForEach(Remove);
+        _accesses.FindAll(static owner => owner.Model.Locks).ForEach(static owner => owner.Access.Destroy());
         _machine.Dispose();
         Assert.Equal(0, _process.PinnedPages);
         _file.Dispose();

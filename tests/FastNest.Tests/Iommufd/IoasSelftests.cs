@@ -246,6 +246,9 @@ public sealed class IoasSelftests : IDisposable
         queue.Attach(_ioas);
         queue.Pin(16 * Page, Page, new ulong[1], write: false);
         Assert.Equal(Errno.EBUSY, Fails(() => _ioas.Unmap(16 * Page, Page)));
+        queue.Destroy();
+        Assert.Equal(Errno.ENOENT, Fails(queue.Destroy));
+        Assert.Equal(Errno.ENOENT, Fails(() => queue.Attach(_ioas)));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using FastNest.Iommufd;
+using FastNest.Tests.Properties;
 using FsCheck.Xunit;
 using Xunit;
 
@@ -103,6 +104,17 @@ public sealed class ObjectGraphTests
         }
 
         Assert.Equal(0, iommu.Alive);
+    }
+
+    [Property(Arbitrary = [typeof(Seed)], MaxTest = 100)]
+    public void EveryObjectHasTheUsersThatAreCounted(Seed seed)
+    {
+        ArgumentNullException.ThrowIfNull(seed);
+        using var play = new ObjectGraphPlay(new(seed.Value));
+        for (int step = 0; step < 120; step++)
+        {
+            play.Step();
+        }
     }
 
     [Fact]
