@@ -26,4 +26,10 @@ internal static class AmdV1Entry
 
     /// <summary>Whether an entry that this writer wrote points to a table.</summary>
     public static bool IsDirectory(ulong entry) => AmdV1Layout.NextLevel.Get(entry) is not (0 or SizeInAddress);
+
+    /// <summary>Whether an entry is one of several that map a page together.</summary>
+    public static bool IsSized(ulong entry) => AmdV1Layout.NextLevel.Get(entry) == SizeInAddress;
+
+    /// <summary>A page of the entry's own size at an address, otherwise as another.</summary>
+    public static ulong Plain(ulong leaf, ulong address) => (leaf & ~(AmdV1Layout.Address.Mask | AmdV1Layout.NextLevel.Mask)) | address;
 }

@@ -97,9 +97,10 @@ public sealed class FaultQueue : IommufdObject, IPageRequestSink
     /// <summary>Answers one group.</summary>
     /// <param name="cookie">The group's, as it was read.</param>
     /// <param name="code">0 success, 1 invalid request.</param>
-    /// <exception cref="IommufdException">EINVAL: a wrong code, or no group with this cookie waits for an answer.</exception>
+    /// <exception cref="IommufdException">EINVAL: a wrong code, or no group with this cookie waits for an answer. ENOENT: the queue is destroyed.</exception>
     public void Respond(uint cookie, uint code)
     {
+        using ObjectUse use = Use();
         if (code > 1)
         {
             throw new IommufdException(Errno.EINVAL, "code", code, "must be 0 or 1");

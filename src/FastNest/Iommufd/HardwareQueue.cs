@@ -19,25 +19,28 @@ public sealed class HardwareQueue : IommufdObject
         Type = type;
         Index = index;
         ulong place = address;
-        if (viommu.Hardware.QueueMemoryOf(type) == QueueMemory.Physical)
-        {
-            _pins = Pin(viommu, address, length, out place);
-        }
-
+        viommu.AddUser();
         try
         {
-            _hardware = viommu.Hardware.CreateQueue(type, index, place, length);
+            if (viommu.Hardware.QueueMemoryOf(type) == QueueMemory.Physical)
+            {
+                _pins = Pin(viommu, address, length, out place);
+            }
+
+            lock (viommu.Queueing)
+            {
+                _previous = Before(viommu, type, index);
+                _hardware = viommu.Hardware.CreateQueue(type, index, place, length);
+                viommu.Add(this);
+            }
         }
         catch
         {
             _pins?.Destroy();
+            _previous?.ReleaseUser();
+            viommu.ReleaseUser();
             throw;
         }
-
-        _previous = index != 0 && viommu.Hardware.OrdersQueues(type) ? viommu.FindQueue(type, index - 1) : null;
-        _previous?.AddUser();
-        viommu.AddUser();
-        viommu.Add(this);
     }
 
     /// <summary>Whose queue it is.</summary>
@@ -56,6 +59,14 @@ public sealed class HardwareQueue : IommufdObject
         _pins?.Destroy();
         _previous?.ReleaseUser();
         Viommu.ReleaseUser();
+    }
+
+    /// <summary>The queue that must not go before this one, as long as there is one; the driver judges whether there must be.</summary>
+    private static HardwareQueue? Before(Viommu viommu, uint type, uint index)
+    {
+        HardwareQueue? previous = index != 0 && viommu.Hardware.OrdersQueues(type) ? viommu.FindQueue(type, index - 1) : null;
+        previous?.AddUser();
+        return previous;
     }
 
     /// <summary>Keeps the pages where they are, for as long as the access is: the mapping cannot be taken out either.</summary>

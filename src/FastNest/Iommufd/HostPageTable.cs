@@ -5,8 +5,8 @@ using FastNest.Requests;
 namespace FastNest.Iommufd;
 
 /// <summary>
-/// Writes AMD v1 tables: whole runs at a time, in the largest pages that fit. Walkers may read meanwhile; callers write one at
-/// a time, and never map what is mapped.
+/// Writes AMD v1 tables: whole runs at a time, in the largest pages that fit. Walkers may read meanwhile and find each entry old
+/// or new; callers write one at a time.
 /// </summary>
 internal sealed partial class HostPageTable : IDisposable
 {
@@ -54,7 +54,10 @@ internal sealed partial class HostPageTable : IDisposable
     /// <summary>The last address that the table translates.</summary>
     public ulong Last => Levels == AmdV1.MaximumLevels ? ulong.MaxValue : (1UL << AmdV1.IndexShift(Levels + 1)) - 1;
 
-    /// <summary>Maps a run of pages that are not mapped yet, or one page of 4 KiB in the place of another.</summary>
+    /// <summary>
+    /// Maps a run of pages. What is mapped there already is replaced, entry by entry: a larger page is split first, and tables that
+    /// a larger page replaces are unlinked, as by <see cref="Unmap"/>.
+    /// </summary>
     /// <param name="iova">The first address, a multiple of 4096.</param>
     /// <param name="physical">What it stands for, a multiple of 4096.</param>
     /// <param name="length">Bytes, a multiple of 4096; the end is within the table.</param>
@@ -86,17 +89,18 @@ internal sealed partial class HostPageTable : IDisposable
             Map(iova + done, physical, PageSource.PageSize, rights);
             Span<ulong> rest = _pages.Entries(_recentTable)[((int)((iova + done) >> AmdV1.IndexShift(1)) & (Entries - 1))..];
             int count = (int)Math.Min((ulong)rest.Length, (length - done) / PageSource.PageSize);
-            rest[..count].Fill(AmdV1Entry.Leaf(rights) | physical);
+            Store(rest[..count], AmdV1Entry.Leaf(rights) | physical);
             done += (ulong)count * PageSource.PageSize;
         }
     }
 
     /// <summary>
-    /// Takes out what is mapped in a range, whose ends do not cut a page. Tables left empty are unlinked; they go back with
+    /// Takes out what is mapped in a range; a page that an end cuts is split. Tables left empty are unlinked; they go back with
     /// <see cref="GiveBack"/>, when no walker or cache knows them any more.
     /// </summary>
     /// <param name="iova">The first address, a multiple of 4096.</param>
     /// <param name="length">Bytes, a multiple of 4096.</param>
+    /// <exception cref="IommufdException">ENOMEM: no page for the table of a page that is cut; the rest of the range is still mapped.</exception>
     public void Unmap(ulong iova, ulong length)
     {
         _recentSpan = ulong.MaxValue;
@@ -113,113 +117,13 @@ internal sealed partial class HostPageTable : IDisposable
         GiveBack();
     }
 
-    private void Fill(ulong table, int level, ulong iova, ulong physical, ulong length, ulong leaf)
-    {
-        Span<ulong> entries = _pages.Entries(table);
-        int shift = AmdV1.IndexShift(level);
-        if (level == 1)
-        {
-            (_recentSpan, _recentTable) = (iova >> AmdV1.IndexShift(2), table);
-        }
-
-        while (length != 0)
-        {
-            int index = (int)(iova >> shift) & (Entries - 1);
-            int size = PageShift(level, iova, physical, length, out ulong reach);
-            ulong done;
-            if (size != 0)
-            {
-                done = WriteRun(entries[index..], shift, size, physical, Math.Min(reach, length), leaf);
-            }
-            else
-            {
-                ulong span = 1UL << shift;
-                done = Math.Min(length, span - (iova & (span - 1)));
-                Fill(Child(ref entries[index], level), level - 1, iova, physical, done, leaf);
-            }
-
-            iova += done;
-            physical += done;
-            length -= done;
-        }
-    }
-
-    /// <summary>
-    /// The largest page that may begin here in a table of a level, or 0 when the way leads further down; and for how many bytes
-    /// no larger page of the level could begin.
-    /// </summary>
-    private int PageShift(int level, ulong iova, ulong physical, ulong length, out ulong reach)
-    {
-        reach = ulong.MaxValue;
-        if (level == AmdV1.MaximumLevels)
-        {
-            return 0;
-        }
-
-        int shift = AmdV1.IndexShift(level);
-        ulong here = PageSizes & ((1UL << (shift + IndexBits)) - 1) & ~((1UL << shift) - 1);
-        ulong place = iova | physical;
-        ulong fits = here & ((2UL << BitOperations.Log2(length)) - 1);
-        ulong begins = place == 0 ? fits : fits & ((place & (~place + 1)) << 1) - 1;
-        int size = begins == 0 ? 0 : BitOperations.Log2(begins);
-        ulong larger = fits & ~((2UL << size) - 1);
-        if (size != 0 && larger != 0)
-        {
-            ulong next = 1UL << BitOperations.TrailingZeroCount(larger);
-            if (((iova ^ physical) & (next - 1)) == 0)
-            {
-                reach = next - (iova & (next - 1));
-            }
-        }
-
-        return size;
-    }
-
-    /// <summary>Writes pages of one size to the end of the run or of the table; returns how many bytes they map.</summary>
-    private static ulong WriteRun(Span<ulong> entries, int shift, int size, ulong physical, ulong length, ulong leaf)
-    {
-        ulong entry = leaf | physical;
-        if (size == shift)
-        {
-            int count = (int)Math.Min((ulong)entries.Length, length >> size);
-            ulong step = 1UL << size;
-            foreach (ref ulong place in entries[..count])
-            {
-                place = entry;
-                entry += step;
-            }
-
-            return (ulong)count << size;
-        }
-
-        int each = 1 << (size - shift);
-        int pages = (int)Math.Min((ulong)(entries.Length / each), length >> size);
-        for (int page = 0; page < pages; page++)
-        {
-            entries.Slice(page * each, each).Fill(AmdV1Entry.Sized(entry, size));
-            entry += 1UL << size;
-        }
-
-        return (ulong)pages << size;
-    }
-
-    private ulong Child(ref ulong entry, int level)
-    {
-        if (entry == 0)
-        {
-            // The page is zero before a walker can find it.
-            Volatile.Write(ref entry, AmdV1Entry.Directory(_pages.Take(), level - 1));
-        }
-
-        return entry & AmdV1.Address;
-    }
-
     /// <summary>Returns whether the table is empty now.</summary>
     private bool Clear(ulong table, int level, ulong iova, ulong length)
     {
         Span<ulong> entries = _pages.Entries(table);
         int shift = AmdV1.IndexShift(level);
         ulong span = 1UL << shift;
+        Uncut(entries, level, iova, length);
         while (length != 0)
         {
             int index = (int)(iova >> shift) & (Entries - 1);
@@ -228,20 +132,16 @@ internal sealed partial class HostPageTable : IDisposable
             if (level == 1)
             {
                 int count = (int)Math.Min(length >> shift, (ulong)(Entries - index));
-                entries.Slice(index, count).Clear();
+                Store(entries.Slice(index, count), 0);
                 done = (ulong)count << shift;
-            }
-            else if (!AmdV1Entry.IsDirectory(entry))
-            {
-                entries[index] = 0;
             }
             else if (done == span)
             {
-                Volatile.Write(ref entries[index], 0);
-                Unlink(entry & AmdV1.Address, level - 1);
+                Replace(ref entries[index], level, 0);
             }
-            else if (Clear(entry & AmdV1.Address, level - 1, iova, done))
+            else if (entry != 0 && Clear(Child(entries, index, level), level - 1, iova, done))
             {
+                entry = entries[index];
                 Volatile.Write(ref entries[index], 0);
                 _unlinked.Add(entry & AmdV1.Address);
             }

@@ -7,12 +7,12 @@ public sealed class HwptNested : Hwpt
 {
     private readonly IommufdObject _below;
 
+    /// <summary>Takes over the caller's reference on what it stands on.</summary>
     internal HwptNested(IommufdObject below, HwptPaging parent, HardwareDomain domain, FaultQueue? faults)
         : base(below.Context, domain, faults)
     {
         _below = below;
         Parent = parent;
-        below.AddUser();
     }
 
     /// <summary>The nest parent.</summary>

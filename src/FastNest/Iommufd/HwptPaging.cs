@@ -25,16 +25,30 @@ public sealed class HwptPaging : Hwpt
     internal HardwarePagingDomain Hardware => (HardwarePagingDomain)Domain;
 
     /// <summary>Has what devices write marked from now on, with every page clean, or no longer (HWPT_SET_DIRTY_TRACKING).</summary>
-    /// <exception cref="IommufdException">EOPNOTSUPP: the HWPT was not made for it. ENOENT: it is destroyed.</exception>
-    public void SetDirtyTracking(bool enable)
+    /// <param name="enable">Whether to begin or to end.</param>
+    /// <param name="splitsPages">
+    /// Whether large pages are split until tracking ends, so that a write marks 4 KiB. Else it marks the whole page, as in Linux.
+    /// </param>
+    /// <exception cref="IommufdException">
+    /// EOPNOTSUPP: the HWPT was not made for it. ENOENT: it is destroyed. ENOMEM: no page for a table. Nothing is changed.
+    /// </exception>
+    public void SetDirtyTracking(bool enable, bool splitsPages = false)
     {
         using ObjectUse use = Use();
         RequireDirtyTracking();
-        Hardware.Tables.SetDirtyTracking(enable);
-        Hardware.SetDirtyTracking(enable);
+        if (enable)
+        {
+            Hardware.Tables.BeginDirtyTracking(splitsPages);
+            Hardware.SetDirtyTracking(true);
+        }
+        else
+        {
+            Hardware.SetDirtyTracking(false);
+            Hardware.Tables.EndDirtyTracking();
+        }
     }
 
-    /// <summary>Adds the pages that were written to a bitmap (HWPT_GET_DIRTY_BITMAP). What is not mapped is not dirty.</summary>
+    /// <summary>Adds the pages that were written to a bitmap (HWPT_GET_DIRTY_BITMAP), up to the first page that is not mapped.</summary>
     /// <param name="iova">The first address, a multiple of the page size and of the alignment of the IOAS.</param>
     /// <param name="length">Bytes, such a multiple too.</param>
     /// <param name="pageSize">Bytes that a bit stands for, a power of two.</param>

@@ -151,13 +151,13 @@ public sealed partial class Ioas
     private ulong Reach(IoasAccess access, ulong iova, int done, int length, Access need, out int run)
     {
         ulong at = iova + (ulong)done;
-        if (!_accesses.Contains(access) || !IsMapped(new(at, at), out IoasArea? area))
+        if (!_accesses.Contains(access) || !TryArea(at, out IoasArea? area))
         {
             throw new IommufdException(Errno.ENOENT, "iova", at, "the access is not attached, or nothing is mapped there");
         }
 
-        CheckAccess(area!, at, need);
-        ulong limit = Math.Min((ulong)(length - done), area!.Last - at + 1);
+        CheckAccess(area, at, need);
+        ulong limit = Math.Min((ulong)(length - done), area.Last - at + 1);
         ulong physical = area.Pages.Locate(area.At(at), limit, out ulong found);
         run = (int)found;
         return physical;
@@ -176,22 +176,28 @@ public sealed partial class Ioas
             throw new IommufdException(Errno.EOVERFLOW, "length", length, $"from 0x{iova:x} on must end within 64 bits");
         }
 
-        ulong last = iova + (length - 1);
-        for (ulong at = iova; ;)
+        if (VisitMapped(iova, iova + (length - 1), visit) is { } hole)
         {
-            if (!IsMapped(new(at, at), out IoasArea? area))
-            {
-                throw new IommufdException(Errno.ENOENT, "iova", at, "nothing is mapped there");
-            }
+            throw new IommufdException(Errno.ENOENT, "iova", hole, "nothing is mapped there");
+        }
+    }
 
-            ulong end = Math.Min(last, area!.Last);
+    /// <summary>Visits the parts of a range up to the first address where nothing is mapped, which is returned. Under the lock.</summary>
+    internal ulong? VisitMapped(ulong iova, ulong last, Action<IoasArea, ulong, ulong> visit)
+    {
+        ulong at = iova;
+        while (TryArea(at, out IoasArea? area))
+        {
+            ulong end = Math.Min(last, area.Last);
             visit(area, at, end);
             if (end == last)
             {
-                return;
+                return null;
             }
 
             at = end + 1;
         }
+
+        return at;
     }
 }

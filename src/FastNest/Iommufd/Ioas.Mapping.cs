@@ -29,8 +29,7 @@ public sealed partial class Ioas
         }
 
         UserAddressSpace charged = process ?? Context.Process;
-        var pages = new MappedPages(charged.Source, userAddress, (flags & IoasMapOptions.Writeable) != 0, charged);
-        return Insert(flags, [new(pages, userAddress % PageSource.PageSize, length)], length, iova);
+        return MapSource(flags, charged.Source, userAddress, length, iova, charged);
     }
 
     /// <summary>Maps a part of a memory file; see <see cref="Map"/>.</summary>
@@ -61,8 +60,7 @@ public sealed partial class Ioas
             throw new IommufdException(Errno.EINVAL, "length", length, $"must not be zero; the file ends at 0x{file.Length:x}");
         }
 
-        var pages = new MappedPages(file.Source, start, (flags & IoasMapOptions.Writeable) != 0, Context.Process);
-        return Insert(flags, [new(pages, start % PageSource.PageSize, length)], length, iova);
+        return MapSource(flags, file.Source, start, length, iova, Context.Process);
     }
 
     /// <summary>Maps what another IOAS, or this one, maps already; the pages are shared and pinned once.</summary>
@@ -80,12 +78,29 @@ public sealed partial class Ioas
         using ObjectUse use = Use();
         using ObjectUse other = source.Use();
         var pieces = new List<MappedPiece>();
-        lock (source.Gate)
+        var kept = new List<MappedPiece>();
+        try
         {
-            source.ForEachPart(sourceIova, length, (area, first, last) => pieces.Add(new(area.Pages, area.At(first), last - first + 1)));
-        }
+            lock (source.Gate)
+            {
+                source.ForEachPart(sourceIova, length, (area, first, last) =>
+                {
+                    pieces.Add(new(area.Pages, area.At(first), last - first + 1));
+                    if (area.Holds != 0)
+                    {
+                        // Pinned again, which cannot fail: so they stay the same pages if the source is unmapped meanwhile.
+                        pieces[^1].Pages.Pin(area.At(first), area.At(last));
+                        kept.Add(pieces[^1]);
+                    }
+                });
+            }
 
-        return Insert(flags, pieces, length, iova);
+            return Insert(flags, pieces, length, iova);
+        }
+        finally
+        {
+            kept.ForEach(static piece => piece.Pages.Unpin(piece.Start, piece.Start + (piece.Length - 1)));
+        }
     }
 
     /// <summary>Unmaps every mapping in a range, which must not cut one. (0, 2^64 - 1) is everything, and may be nothing.</summary>
@@ -93,8 +108,8 @@ public sealed partial class Ioas
     /// <param name="length">Bytes, not zero.</param>
     /// <returns>How many bytes were mapped.</returns>
     /// <exception cref="IommufdException">
-    /// EINVAL, EOVERFLOW: a value is wrong. ENOENT: nothing is mapped, or a mapping is cut. EBUSY: a hardware queue uses a
-    /// mapping. EDEADLOCK: an access does not let go. Mappings below the one at fault are gone.
+    /// EINVAL, EOVERFLOW: a value is wrong. ENOENT: nothing is mapped, or a mapping is cut. EBUSY: a mapping is being made, or
+    /// a hardware queue uses it. EDEADLOCK: an access does not let go. Mappings below the one at fault are gone.
     /// </exception>
     public ulong Unmap(ulong iova, ulong length)
     {
@@ -123,7 +138,14 @@ public sealed partial class Ioas
         return removed != 0 ? removed : throw new IommufdException(Errno.ENOENT, "iova", iova, $"nothing is mapped in 0x{length:x} bytes");
     }
 
-    internal IEnumerable<MappedPages> MappedPages() => Areas(0).Select(static area => area.Pages);
+    /// <summary>Maps pages of any source; the caller has checked the flags and that the range does not wrap.</summary>
+    internal ulong MapSource(IoasMapOptions flags, PageSource source, ulong start, ulong length, ulong iova, UserAddressSpace charged)
+    {
+        var pages = new MappedPages(source, start, (flags & IoasMapOptions.Writeable) != 0, charged);
+        return Insert(flags, [new(pages, start % PageSource.PageSize, length)], length, iova);
+    }
+
+    internal IEnumerable<MappedPages> MappedPages() => Areas().Select(static area => area.Pages);
 
     internal static void CheckFlags(IoasMapOptions flags, ulong iova, ulong length)
     {
@@ -140,83 +162,6 @@ public sealed partial class Ioas
         if (Rights(flags) == Access.None)
         {
             throw new IommufdException(Errno.EINVAL, "flags", (ulong)flags, "READABLE or WRITEABLE must be set");
-        }
-    }
-
-    /// <summary>Maps pieces one after the other, all or none.</summary>
-    private ulong Insert(IoasMapOptions flags, List<MappedPiece> pieces, ulong length, ulong iova)
-    {
-        lock (Gate)
-        {
-            if (length == 0 || length % Alignment != 0)
-            {
-                throw new IommufdException(Errno.EINVAL, "length", length, $"must be a multiple of {Alignment} and not zero");
-            }
-
-            ulong address = pieces[0].Pages.AddressOf(pieces[0].Start);
-            if ((flags & IoasMapOptions.FixedIova) != 0)
-            {
-                CheckFixed(iova, length);
-            }
-            else
-            {
-                iova = FindHole(address, length);
-            }
-
-            if (pieces.Find(piece => (piece.Start | piece.Length) % Alignment != 0) is { Length: > 0 } misaligned)
-            {
-                throw new IommufdException(
-                    Errno.EINVAL, "user_va", misaligned.Pages.AddressOf(misaligned.Start), $"must be a multiple of {Alignment}");
-            }
-
-            var added = new List<IoasArea>();
-            try
-            {
-                ulong at = iova;
-                foreach (MappedPiece piece in pieces)
-                {
-                    if ((flags & IoasMapOptions.Writeable) != 0 && !piece.Pages.Writable)
-                    {
-                        throw new IommufdException(Errno.EPERM, "src_iova", at, "the memory was mapped without WRITEABLE");
-                    }
-
-                    var area = new IoasArea(at, piece.Length, piece.Pages, piece.Start, Rights(flags));
-                    AddArea(area);
-                    added.Add(area);
-                    at += piece.Length;
-                }
-            }
-            catch
-            {
-                added.ForEach(RemoveArea);
-                throw;
-            }
-
-            return iova;
-        }
-    }
-
-    private void CheckFixed(ulong iova, ulong length)
-    {
-        if (iova % Alignment != 0)
-        {
-            throw new IommufdException(Errno.EINVAL, "iova", iova, $"must be a multiple of {Alignment}");
-        }
-
-        if (length - 1 > ulong.MaxValue - iova)
-        {
-            throw new IommufdException(Errno.EOVERFLOW, "iova", iova, $"0x{length:x} bytes must end within 64 bits");
-        }
-
-        var range = new IovaRange(iova, iova + (length - 1));
-        if (IsReserved(range, out IovaRange reserved))
-        {
-            throw new IommufdException(Errno.EINVAL, "iova", iova, $"0x{reserved.First:x} to 0x{reserved.Last:x} is reserved");
-        }
-
-        if (IsMapped(range, out IoasArea? area))
-        {
-            throw new IommufdException(Errno.EEXIST, "iova", iova, $"0x{area!.Iova:x} to 0x{area.Last:x} is mapped");
         }
     }
 
@@ -241,6 +186,11 @@ public sealed partial class Ioas
                 {
                     throw new IommufdException(
                         Errno.ENOENT, "iova", range.First, $"the mapping 0x{area.Iova:x} to 0x{area.Last:x} would be cut");
+                }
+
+                if (area.IsPlaceholder)
+                {
+                    throw new IommufdException(Errno.EBUSY, "iova", area.Iova, "the mapping there is being made");
                 }
 
                 if (area.Locks != 0)
@@ -290,6 +240,4 @@ public sealed partial class Ioas
             throw;
         }
     }
-
-    private readonly record struct MappedPiece(MappedPages Pages, ulong Start, ulong Length);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using FastNest.Requests;
 
 namespace FastNest.Iommufd;
@@ -103,7 +104,7 @@ public sealed partial class Ioas : IommufdObject
             var filled = new List<IoasArea>();
             try
             {
-                foreach (IoasArea area in Areas(0))
+                foreach (IoasArea area in PublishedAreas())
                 {
                     Hold(area);
                     filled.Add(area);
@@ -138,7 +139,7 @@ public sealed partial class Ioas : IommufdObject
         {
             _domains.Remove(domain);
             domain.InvalidateAll();
-            foreach (IoasArea area in Areas(0))
+            foreach (IoasArea area in PublishedAreas())
             {
                 LetGo(area);
             }
@@ -147,6 +148,9 @@ public sealed partial class Ioas : IommufdObject
             FindAlignment();
         }
     }
+
+    /// <summary>The areas that are in the tables of all domains. Under the lock.</summary>
+    internal IEnumerable<IoasArea> PublishedAreas() => Areas().Where(static area => !area.IsPlaceholder);
 
     private protected override void OnDestroyed()
     {
@@ -163,72 +167,36 @@ public sealed partial class Ioas : IommufdObject
         ((flags & IoasMapOptions.Readable) != 0 ? Access.Read : Access.None)
         | ((flags & IoasMapOptions.Writeable) != 0 ? Access.Write : Access.None);
 
-    private IEnumerable<IoasArea> Areas(ulong from) => _areas.From(from, static area => area.Last);
+    private IEnumerable<IoasArea> Areas() => _areas.From(0, static area => area.Last);
+
+
+    private bool TryArea(ulong iova, [NotNullWhen(true)] out IoasArea? area) => IsMapped(new(iova, iova), out area) && !area!.IsPlaceholder;
 
     private bool IsMapped(IovaRange range, out IoasArea? area) => _areas.TryFloor(range.Last, out area) && area.Last >= range.First;
 
     /// <summary>Pins an area's pages for the first domain that has it; more domains share that pin.</summary>
     private static void Hold(IoasArea area)
     {
-        if (area.Domains == 0)
+        if (area.Holds == 0)
         {
             area.Pages.Pin(area.Start, area.At(area.Last));
         }
 
-        area.Domains++;
+        area.Holds++;
     }
 
     private static void LetGo(IoasArea area)
     {
-        if (--area.Domains == 0)
+        if (--area.Holds == 0)
         {
             area.Pages.Unpin(area.Start, area.At(area.Last));
         }
     }
 
-    private void AddArea(IoasArea area)
-    {
-        int filled = 0;
-        try
-        {
-            for (; filled < _domains.Count; filled++)
-            {
-                Hold(area);
-                try
-                {
-                    _domains[filled].Fill(area);
-                }
-                catch
-                {
-                    LetGo(area);
-                    throw;
-                }
-            }
-        }
-        catch
-        {
-            while (filled-- > 0)
-            {
-                _domains[filled].Clear(area);
-                LetGo(area);
-            }
-
-            throw;
-        }
-
-        _areas.Add(area.Iova, area);
-    }
-
     private void RemoveArea(IoasArea area)
     {
-        _areas.Remove(area.Iova);
-        foreach (PagingDomain domain in _domains)
-        {
-            domain.Clear(area);
-            LetGo(area);
-        }
-
-        Freed(area.Iova);
+        ClearDomains(area, _domains.Count);
+        Displace(area);
     }
 
     private void RequireAligned(ulong alignment)
@@ -238,7 +206,7 @@ public sealed partial class Ioas : IommufdObject
             return;
         }
 
-        foreach (IoasArea area in Areas(0))
+        foreach (IoasArea area in Areas())
         {
             if (!area.IsAligned(alignment))
             {

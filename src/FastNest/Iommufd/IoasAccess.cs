@@ -13,6 +13,7 @@ public sealed class IoasAccess : IommufdObject
     private readonly Action<IovaRange>? _unmapped;
     private Ioas? _ioas;
     private bool _leaving;
+    private bool _ended;
     private int _callbacks;
 
     /// <param name="context">The owner of the object.</param>
@@ -52,6 +53,7 @@ public sealed class IoasAccess : IommufdObject
         ArgumentNullException.ThrowIfNull(ioas);
         lock (_gate)
         {
+            RequireOpen();
             if (_ioas is not null)
             {
                 throw new IommufdException(Errno.EINVAL, "ioas_id", ioas.Id, $"the access is attached to {_ioas.Id}");
@@ -69,6 +71,7 @@ public sealed class IoasAccess : IommufdObject
         ArgumentNullException.ThrowIfNull(ioas);
         lock (_gate)
         {
+            RequireOpen();
             if (_ioas is null || _leaving)
             {
                 throw new IommufdException(Errno.ENOENT, "ioas_id", ioas.Id, "the access is not attached");
@@ -108,11 +111,13 @@ public sealed class IoasAccess : IommufdObject
     /// <exception cref="IommufdException">ENOENT: it was destroyed before.</exception>
     public void Destroy()
     {
-        using (Use())
+        lock (_gate)
         {
-            Detach();
+            RequireOpen();
+            _ended = true;
         }
 
+        Detach();
         ReleaseUser();
         Context.Objects.TryDestroy(this, bury: false);
     }
@@ -123,7 +128,7 @@ public sealed class IoasAccess : IommufdObject
     /// <param name="physical">Gets the physical address of each page that the range touches.</param>
     /// <param name="write">Whether the memory will be written, else read.</param>
     /// <exception cref="IommufdException">
-    /// EINVAL, EOVERFLOW: a value is wrong. ENOENT: not attached, or not mapped. EPERM: the mapping forbids it. EFAULT, ENOMEM:
+    /// EINVAL, EOVERFLOW: a value is wrong, or the access may not pin. ENOENT: not attached, or not mapped. EPERM: the mapping forbids it. EFAULT, ENOMEM:
     /// pages cannot be pinned. Nothing is pinned.
     /// </exception>
     public void Pin(ulong iova, ulong length, Span<ulong> physical, bool write)
@@ -131,6 +136,11 @@ public sealed class IoasAccess : IommufdObject
         if (length != 0 && (iova % PageSource.PageSize + length - 1) / PageSource.PageSize >= (ulong)physical.Length)
         {
             throw new IommufdException(Errno.EINVAL, "length", length, $"the result has room for {physical.Length} pages");
+        }
+
+        if (!PinsPages)
+        {
+            throw new IommufdException(Errno.EINVAL, "access_id", Id, "was not made to pin pages: mappings need not be aligned to them");
         }
 
         lock (_pins)
@@ -211,8 +221,19 @@ public sealed class IoasAccess : IommufdObject
         }
     }
 
+    /// <summary>Pins of a hardware queue stay until the queue is destroyed, which ends its access.</summary>
     private protected override void OnContextClosing()
     {
+        lock (_gate)
+        {
+            if (_ended || LocksAreas)
+            {
+                return;
+            }
+
+            _ended = true;
+        }
+
         Detach();
         ReleaseUser();
     }
@@ -227,6 +248,15 @@ public sealed class IoasAccess : IommufdObject
         if ((ulong)length - 1 > ulong.MaxValue - iova)
         {
             throw new IommufdException(Errno.EOVERFLOW, "length", (ulong)length, $"from 0x{iova:x} on must end within 64 bits");
+        }
+    }
+
+    /// <summary>Once its owner ends it, nothing is attached any more.</summary>
+    private void RequireOpen()
+    {
+        if (_ended)
+        {
+            throw new IommufdException(Errno.ENOENT, "access_id", Id, "the access is destroyed");
         }
     }
 

@@ -24,8 +24,11 @@ internal sealed class IoasArea(ulong iova, ulong length, MappedPages pages, ulon
 
     public Access Rights { get; } = rights;
 
-    /// <summary>How many domains hold the area.</summary>
-    public int Domains { get; set; }
+    /// <summary>Whether the call that makes the area is still at it: nothing but that call may touch it.</summary>
+    public bool IsPlaceholder { get; set; } = true;
+
+    /// <summary>How many domains hold the area's pages, and the call that makes it until it ends.</summary>
+    public int Holds { get; set; }
 
     /// <summary>How many pins of accesses lie in the area.</summary>
     public int AccessPins { get; set; }

@@ -119,13 +119,21 @@ public sealed partial class IommufdContext
 
     private static HwptNested Made(HardwareDomain domain, IommufdObject below, HwptPaging parent, FaultQueue? faults)
     {
+        bool stands = false;
         try
         {
+            below.AddUser();
+            stands = true;
             return new HwptNested(below, parent, domain, faults);
         }
         catch
         {
             domain.Dispose();
+            if (stands)
+            {
+                below.ReleaseUser();
+            }
+
             throw;
         }
     }

@@ -7,6 +7,8 @@ namespace FastNest.Iommufd;
 internal sealed class PagingDomain : IDisposable
 {
     private readonly IDomainInvalidation? _invalidation;
+    private bool _hugePages = true;
+    private bool _splitsPages;
     private bool _attached;
     private int _disposed;
 
@@ -44,9 +46,6 @@ internal sealed class PagingDomain : IDisposable
     /// <summary>The addresses that the tables translate.</summary>
     public IovaRange Aperture => new(0, Table.Last);
 
-    /// <summary>Whether walkers are asked to mark what is written.</summary>
-    public bool TracksDirty { get; private set; }
-
     /// <summary>Fills the tables with what the IOAS maps and keeps them so.</summary>
     /// <exception cref="IommufdException">
     /// EADDRINUSE: a mapping is misaligned, or it or an allowed range is outside of the aperture. EFAULT, ENOMEM: pages cannot be
@@ -76,21 +75,31 @@ internal sealed class PagingDomain : IDisposable
         Ioas.ReleaseUser();
     }
 
-    /// <summary>Turns dirty tracking on, with every page clean, or off.</summary>
-    public void SetDirtyTracking(bool enable)
+    /// <summary>Begins dirty tracking, with every page clean.</summary>
+    /// <param name="splitsPages">Whether the tables have pages of 4 KiB until tracking ends, so that a bit stands for no more.</param>
+    /// <exception cref="IommufdException">ENOMEM: no page for a table. Nothing is changed.</exception>
+    public void BeginDirtyTracking(bool splitsPages)
     {
         lock (Ioas.Gate)
         {
-            if (enable && Table.ReadDirty(0, Aperture.Last, DirtyBitmap.None, clear: true))
+            SplitPages(splitsPages);
+            if (Table.ReadDirty(0, Aperture.Last, DirtyBitmap.None, clear: true))
             {
                 _invalidation?.Invalidate(this, Aperture);
             }
-
-            TracksDirty = enable;
         }
     }
 
-    /// <summary>Adds the pages that were written to a bitmap (HWPT_GET_DIRTY_BITMAP). What is not mapped is not dirty.</summary>
+    /// <summary>Ends dirty tracking, when no walker marks any more; pages that were split for it are merged.</summary>
+    public void EndDirtyTracking()
+    {
+        lock (Ioas.Gate)
+        {
+            SplitPages(false);
+        }
+    }
+
+    /// <summary>Adds the pages that were written to a bitmap (HWPT_GET_DIRTY_BITMAP), up to the first page that is not mapped.</summary>
     /// <param name="iova">The first address, a multiple of the page size and of the alignment of the IOAS.</param>
     /// <param name="length">Bytes, such a multiple too.</param>
     /// <param name="pageSize">Bytes that a bit stands for, a power of two.</param>
@@ -123,12 +132,14 @@ internal sealed class PagingDomain : IDisposable
                 throw new IommufdException(Errno.EFAULT, "data", (ulong)bitmap.Length, $"bytes for {pages} pages, one bit each");
             }
 
-            ulong last = Math.Min(iova + (length - 1), Aperture.Last);
-            if (iova <= last
-                && Table.ReadDirty(iova, last - iova + 1, new(bitmap, iova, int.CreateChecked(ulong.Log2(pageSize))), clear)
-                && clear)
+            // io_pagetable.c walks mapping after mapping and ends, without a word to the caller, where one does not follow.
+            var dirty = new DirtyBitmap(bitmap, iova, int.CreateChecked(ulong.Log2(pageSize)));
+            bool any = false;
+            Ioas.VisitMapped(
+                iova, iova + (length - 1), (_, first, last) => any |= Table.ReadDirty(first, last - first + 1, in dirty, clear));
+            if (any && clear)
             {
-                _invalidation?.Invalidate(this, new(iova, last));
+                _invalidation?.Invalidate(this, new(iova, Math.Min(iova + (length - 1), Aperture.Last)));
             }
         }
     }
@@ -138,12 +149,7 @@ internal sealed class PagingDomain : IDisposable
     {
         try
         {
-            for (ulong done = 0; done < area.Length;)
-            {
-                ulong physical = area.Pages.Locate(area.Start + done, area.Length - done, out ulong run);
-                Table.Map(area.Iova + done, physical, run, area.Rights);
-                done += run;
-            }
+            Write(area);
         }
         catch
         {
@@ -163,5 +169,71 @@ internal sealed class PagingDomain : IDisposable
     /// <summary>Nothing in the tables may be used any more. Under the lock of the IOAS.</summary>
     internal void InvalidateAll() => _invalidation?.Invalidate(this, Aperture);
 
-    internal void UseHugePages(bool use) => Table.PageSizes = use ? Format.PageSizes : PageSource.PageSize;
+    internal void UseHugePages(bool use)
+    {
+        _hugePages = use;
+        ChoosePageSizes();
+    }
+
+    private void ChoosePageSizes() => Table.PageSizes = _hugePages && !_splitsPages ? Format.PageSizes : PageSource.PageSize;
+
+    /// <summary>Gives what is mapped, and what will be, pages of 4 KiB, or again the largest that fit.</summary>
+    private void SplitPages(bool split)
+    {
+        if (split == _splitsPages)
+        {
+            return;
+        }
+
+        _splitsPages = split;
+        ChoosePageSizes();
+        try
+        {
+            WriteAnew();
+        }
+        catch
+        {
+            // Larger pages need no tables: they can be put back.
+            _splitsPages = !split;
+            ChoosePageSizes();
+            WriteAnew();
+            throw;
+        }
+    }
+
+    private void WriteAnew()
+    {
+        foreach (IoasArea area in Ioas.PublishedAreas())
+        {
+            Write(area);
+        }
+
+        InvalidateAll();
+        Table.GiveBack();
+    }
+
+    private void Write(IoasArea area)
+    {
+        ulong physical = area.Pages.Locate(area.Start, area.Length, out ulong run);
+        for (ulong done = 0; done < area.Length;)
+        {
+            // Pages that follow each other may come from several parts of the source: one page of the table may hold them all.
+            ulong next = 0;
+            ulong more = 0;
+            while (done + run < area.Length)
+            {
+                next = area.Pages.Locate(area.Start + done + run, area.Length - done - run, out more);
+                if (next != physical + run)
+                {
+                    break;
+                }
+
+                run += more;
+            }
+
+            Table.Map(area.Iova + done, physical, run, area.Rights);
+            done += run;
+            (physical, run) = (next, more);
+        }
+    }
 }

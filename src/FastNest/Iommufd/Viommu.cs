@@ -49,6 +49,9 @@ public sealed class Viommu : IommufdObject, IViommuEventSink
 
     internal HardwareViommu Hardware { get; }
 
+    /// <summary>Held while a queue is made, so that the one before it neither comes nor goes meanwhile.</summary>
+    internal Lock Queueing { get; } = new();
+
     /// <summary>A trapped read of the VM's from its IOMMU's registers; as for <see cref="Memory.IMmioWindow.Read"/>.</summary>
     /// <param name="offset">Bytes from the start of the registers.</param>
     /// <param name="size">1, 2, 4 or 8.</param>

@@ -1,4 +1,3 @@
-using FastNest.Formats;
 using FastNest.Iommufd;
 using FastNest.Memory;
 using Xunit;
@@ -54,26 +53,7 @@ public sealed class IoasMachine : IDisposable
         return domain;
     }
 
-    /// <summary>Walks a domain's tables with the engine's decoder; null where nothing is mapped.</summary>
-    internal (ulong Physical, int Shift)? Walk(PagingDomain domain, ulong iova)
-    {
-        ulong table = domain.Root;
-        for (int level = domain.Format.Levels; ;)
-        {
-            Assert.Equal(MemoryStatus.Ok, Memory.Load64(table + ((iova >> AmdV1.IndexShift(level)) & 511) * 8, out ulong entry));
-            DecodedEntry decoded = AmdV1.Decode(entry, level);
-            if (decoded.Kind == EntryKind.Fault)
-            {
-                Assert.Equal(0UL, entry);
-                return null;
-            }
-
-            if (decoded.Kind == EntryKind.Leaf)
-            {
-                return (decoded.Address + (iova & ((1UL << decoded.Next) - 1)), decoded.Next);
-            }
-
-            (table, level) = (decoded.Address, decoded.Next);
-        }
-    }
+    /// <summary>Where an address of a domain leads, and log2 of the page's size; null where nothing is mapped.</summary>
+    internal static (ulong Physical, int Shift)? Walk(PagingDomain domain, ulong iova) =>
+        HostTables.Find(domain, iova) is { } leaf ? (leaf.Physical + (iova - leaf.Iova), leaf.Shift) : null;
 }

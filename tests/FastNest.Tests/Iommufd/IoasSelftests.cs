@@ -130,8 +130,8 @@ public sealed class IoasSelftests : IDisposable
         other.Copy(Fixed, _ioas, 16 * Page, 4 * Page, 64 * Page);
         using PagingDomain second = Attach(other);
         Assert.Equal(4, _machine.Process.PinnedPages);
-        Assert.Equal((Page, 12), _machine.Walk(domain, inside));
-        Assert.Equal((Page, 12), _machine.Walk(second, 65 * Page));
+        Assert.Equal((Page, 12), Walk(domain, inside));
+        Assert.Equal((Page, 12), Walk(second, 65 * Page));
         Assert.Equal(Errno.ENOENT, Fails(() => other.Copy(ReadWrite, _ioas, 18 * Page, 4 * Page)));
         _ioas.Map(Fixed & ~IoasMapOptions.Writeable, User, Page, 128 * Page);
         Assert.Equal(Errno.EPERM, Fails(() => other.Copy(ReadWrite, _ioas, 128 * Page, Page)));
@@ -181,7 +181,7 @@ public sealed class IoasSelftests : IDisposable
     {
         using PagingDomain domain = Attach(_ioas);
         Assert.Equal(Errno.EFAULT, Fails(() => _ioas.Map(Fixed, User + Ram - Page, 2 * Page, 16 * Page)));
-        Assert.Equal((0, null), (_machine.Process.PinnedPages, _machine.Walk(domain, 16 * Page)));
+        Assert.Equal((0, null), (_machine.Process.PinnedPages, Walk(domain, 16 * Page)));
         using var file = new MemoryFile(_machine.Memory);
         file.Append(0, 2 * Page);
         Assert.Equal(Errno.EINVAL, Fails(() => _ioas.MapFile(ReadWrite, file, Page, 2 * Page)));
@@ -246,6 +246,9 @@ public sealed class IoasSelftests : IDisposable
         queue.Attach(_ioas);
         queue.Pin(16 * Page, Page, new ulong[1], write: false);
         Assert.Equal(Errno.EBUSY, Fails(() => _ioas.Unmap(16 * Page, Page)));
+        queue.Destroy();
+        Assert.Equal(Errno.ENOENT, Fails(queue.Destroy));
+        Assert.Equal(Errno.ENOENT, Fails(() => queue.Attach(_ioas)));
     }
 
     [Fact]
@@ -303,7 +306,7 @@ public sealed class IoasSelftests : IDisposable
         _ioas.HugePages = false;
         using PagingDomain domain = Attach(_ioas);
         _ioas.Map(Fixed, User, 600 * Page, 16 * Page);
-        domain.SetDirtyTracking(true);
+        domain.BeginDirtyTracking(false);
         ulong table = Leaf(domain, 16 * Page);
         for (ulong page = 0; page < 100; page += 2)
         {

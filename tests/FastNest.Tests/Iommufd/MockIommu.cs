@@ -35,6 +35,9 @@ internal sealed class MockDevice(MockIommu iommu, uint id, object? group = null,
 
     public List<(uint? Pasid, int Group, bool Success)> Responses { get; } = [];
 
+    /// <summary>Called whenever the hardware is told of another domain.</summary>
+    public Action? Changing { get; set; }
+
     public IReadOnlyList<IovaRange> Reserved { get; init; } = [new(0xFEE0_0000, 0xFEEF_FFFF)];
 
     internal override object Instance => Iommu;
@@ -88,6 +91,8 @@ internal sealed class MockDevice(MockIommu iommu, uint id, object? group = null,
         {
             Attached[pasid ?? uint.MaxValue] = domain;
         }
+
+        Changing?.Invoke();
     }
 
     internal override void Respond(uint? pasid, int group, bool success) => Responses.Add((pasid, group, success));

@@ -1,4 +1,5 @@
 using FastNest.Iommufd;
+using FastNest.Tests.Properties;
 using FsCheck.Xunit;
 using Xunit;
 
@@ -105,6 +106,17 @@ public sealed class ObjectGraphTests
         Assert.Equal(0, iommu.Alive);
     }
 
+    [Property(Arbitrary = [typeof(Seed)], MaxTest = 100)]
+    public void EveryObjectHasTheUsersThatAreCounted(Seed seed)
+    {
+        ArgumentNullException.ThrowIfNull(seed);
+        using var play = new ObjectGraphPlay(new(seed.Value));
+        for (int step = 0; step < 120; step++)
+        {
+            play.Step();
+        }
+    }
+
     [Fact]
     public void ThreadsThatMakeAttachAndDestroyAnythingLeaveNothing()
     {
@@ -134,6 +146,58 @@ public sealed class ObjectGraphTests
                 }
             });
             Array.ForEach(devices, static device => device.Unbind());
+        }
+
+        Assert.Equal(0, iommu.Alive);
+    }
+
+    /// <summary>The hardware is told of one change at a time, and a group never translates through two HWPTs.</summary>
+    [Fact]
+    public void AttachmentsOfAGroupChangeOneAfterTheOther()
+    {
+        var iommu = new MockIommu();
+        object group = new();
+        using var machine = new IoasMachine();
+        IommufdContext context = machine.Context;
+        MockDevice[] hosts = [new(iommu, 1, group), new(iommu, 2, group)];
+        Device[] devices = [.. hosts.Select(context.Bind)];
+        Ioas ioas = context.CreateIoas();
+        Hwpt[] hwpts = [.. devices.Select(device => context.AllocateHwpt(device.Id, ioas.Id))];
+        int inside = 0;
+        int wrong = 0;
+        Array.ForEach(hosts, host => host.Changing = () =>
+        {
+            wrong += Interlocked.Increment(ref inside) == 1 ? 0 : 1;
+            Thread.Sleep(0);
+            wrong += hosts.SelectMany(static host => host.Attached.Values).Distinct().Count() <= 1 ? 0 : 1;
+            Interlocked.Decrement(ref inside);
+        });
+        Parallel.For(0, devices.Length, new ParallelOptions { MaxDegreeOfParallelism = devices.Length }, i =>
+        {
+            for (int step = 0; step < 3000; step++)
+            {
+                Assert.Contains(Call(() => devices[i].Attach(hwpts[i].Id)), new[] { Errno.None, Errno.EINVAL });
+                devices[i].Detach();
+            }
+        });
+        Assert.Equal(0, wrong);
+        Assert.All(hwpts, hwpt => context.Destroy(hwpt.Id));
+    }
+
+    [Fact]
+    public void AContextClosesOverHardwareQueues()
+    {
+        var iommu = new MockIommu();
+        using (var machine = new IoasMachine())
+        {
+            IommufdContext context = machine.Context;
+            Device device = context.Bind(new MockDevice(iommu, 1));
+            Ioas ioas = context.CreateIoas();
+            ioas.Map(IoasMachine.Fixed, IoasMachine.User, IoasMachine.Page, 0x10000);
+            Hwpt parent = context.AllocateHwpt(device.Id, ioas.Id, HwptOptions.NestParent);
+            Viommu viommu = context.AllocateViommu(MockIommu.ViommuType, device.Id, parent.Id);
+            context.AllocateHardwareQueue(viommu.Id, MockIommu.QueueType, 0, 0x10000, IoasMachine.Page);
+            context.AllocateHardwareQueue(viommu.Id, MockIommu.QueueType, 1, 0x10000, IoasMachine.Page);
         }
 
         Assert.Equal(0, iommu.Alive);

@@ -186,7 +186,7 @@ public sealed class NestedDomainTests
         AmdHostDevice device = machine.AddDevice(Device);
         HostedGuest guest = machine.NewGuest(device, HwptOptions.DirtyTracking);
         guest.Give(device, VirtualDevice, HostedGuest.Entry(guest.NewContext(0x5000).Gcr3, GuestDomain));
-        guest.Parent.Tables.SetDirtyTracking(true);
+        guest.Parent.Tables.BeginDirtyTracking(false);
         guest.Parent.SetDirtyTracking(true);
         machine.Reach(Device, Iova, Access.Write);
         byte[] bits = new byte[1];

@@ -174,7 +174,7 @@ public sealed class PagingDomainTests
         machine.Map(Iova, 0x5000, 0x4000);
         machine.Reach(Device, Iova, Access.Write);
         Assert.Equal(0, Dirty(domain)); // nobody asked
-        domain.Tables.SetDirtyTracking(true);
+        domain.Tables.BeginDirtyTracking(false);
         domain.SetDirtyTracking(true);
         late.Attach(null, domain);
         machine.Reach(Device, Iova + 0x1000, Access.Write);
