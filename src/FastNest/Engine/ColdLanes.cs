@@ -3,7 +3,6 @@ using FastNest.Caches;
 using FastNest.Formats;
 using FastNest.Lanes;
 using FastNest.Memory;
-using FastNest.Requests;
 using FastNest.Walks;
 
 namespace FastNest.Engine;
@@ -113,10 +112,6 @@ internal readonly struct ColdLanes<TGuest, THost, TLanes>
         TLanes pb;
         TLanes pc;
         TLanes pd;
-        TLanes ha;
-        TLanes hb;
-        TLanes hc;
-        TLanes hd;
         for (int level = guest.Levels; ; level--)
         {
             ua = TLanes.OrAnd(ua, ta, beyond);
@@ -124,16 +119,16 @@ internal readonly struct ColdLanes<TGuest, THost, TLanes>
             uc = TLanes.OrAnd(uc, tc, beyond);
             ud = TLanes.OrAnd(ud, td, beyond);
             (pa, pb, pc, pd) = (top, top, top, top);
-            (ha, hb, hc, hd) = (all, all, all, all);
             ulong leafMarks = level == 0 ? host.LeafMarks : tables.LeafMarks;
             for (int below = host.Levels; below > 0; below--)
             {
-                Expect<THost>(below, below == 1 ? leafMarks : host.TableMarks, out TLanes mask, out TLanes usual);
+                // A second stage that refuses anything is unusual, and so reading 9 holds: the first's tables may be read.
+                Expect<THost>(below, THost.Grants | (below == 1 ? leafMarks : host.TableMarks), out TLanes mask, out TLanes usual);
                 int shift = THost.IndexShift(below) - 3;
-                pa = Follow<THost>(pa, ta, shift, mask, usual, ref ha, ref ua);
-                pb = Follow<THost>(pb, tb, shift, mask, usual, ref hb, ref ub);
-                pc = Follow<THost>(pc, tc, shift, mask, usual, ref hc, ref uc);
-                pd = Follow<THost>(pd, td, shift, mask, usual, ref hd, ref ud);
+                pa = Follow<THost>(pa, ta, shift, mask, usual, ref ua, out _);
+                pb = Follow<THost>(pb, tb, shift, mask, usual, ref ub, out _);
+                pc = Follow<THost>(pc, tc, shift, mask, usual, ref uc, out _);
+                pd = Follow<THost>(pd, td, shift, mask, usual, ref ud, out _);
             }
 
             if (level == 0)
@@ -141,34 +136,32 @@ internal readonly struct ColdLanes<TGuest, THost, TLanes>
                 break;
             }
 
-            // Reading 9: tables of the first stage are read, so the second must let them be.
-            TLanes read = TLanes.All((ulong)Access.Read);
-            ua = TLanes.OrAndNot(ua, read, Rights<THost>(ha));
-            ub = TLanes.OrAndNot(ub, read, Rights<THost>(hb));
-            uc = TLanes.OrAndNot(uc, read, Rights<THost>(hc));
-            ud = TLanes.OrAndNot(ud, read, Rights<THost>(hd));
             Expect<TGuest>(level, level == 1 ? guest.LeafMarks : guest.TableMarks, out TLanes guestMask, out TLanes guestUsual);
             int index = TGuest.IndexShift(level) - 3;
-            ta = Follow<TGuest>(pa, TLanes.Load(in iovas, a), index, guestMask, guestUsual, ref ga, ref ua);
-            tb = Follow<TGuest>(pb, TLanes.Load(in iovas, b), index, guestMask, guestUsual, ref gb, ref ub);
-            tc = Follow<TGuest>(pc, TLanes.Load(in iovas, c), index, guestMask, guestUsual, ref gc, ref uc);
-            td = Follow<TGuest>(pd, TLanes.Load(in iovas, d), index, guestMask, guestUsual, ref gd, ref ud);
+            ta = Follow<TGuest>(pa, TLanes.Load(in iovas, a), index, guestMask, guestUsual, ref ua, out TLanes fa);
+            ga &= fa;
+            tb = Follow<TGuest>(pb, TLanes.Load(in iovas, b), index, guestMask, guestUsual, ref ub, out TLanes fb);
+            gb &= fb;
+            tc = Follow<TGuest>(pc, TLanes.Load(in iovas, c), index, guestMask, guestUsual, ref uc, out TLanes fc);
+            gc &= fc;
+            td = Follow<TGuest>(pd, TLanes.Load(in iovas, d), index, guestMask, guestUsual, ref ud, out TLanes fd);
+            gd &= fd;
         }
 
-        return Answer(requests, ref iovas, a, pa, ga, ha, ua, ref results)
-            | Answer(requests, ref iovas, b, pb, gb, hb, ub, ref results)
-            | Answer(requests, ref iovas, c, pc, gc, hc, uc, ref results)
-            | Answer(requests, ref iovas, d, pd, gd, hd, ud, ref results);
+        return Answer(requests, ref iovas, a, pa, ga, ua, ref results)
+            | Answer(requests, ref iovas, b, pb, gb, ub, ref results)
+            | Answer(requests, ref iovas, c, pc, gc, uc, ref results)
+            | Answer(requests, ref iovas, d, pd, gd, ud, ref results);
     }
 
-    /// <summary>What the entries of a level look like, and what refuses a right where it is set turned round.</summary>
+    /// <summary>What the entries of a level look like; what refuses a right where it is set is turned round.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Expect<TFormat>(int level, ulong marks, out TLanes mask, out TLanes usual)
+    private static void Expect<TFormat>(int level, ulong set, out TLanes mask, out TLanes usual)
         where TFormat : struct, IPageTableFormat
     {
         TFormat.Usual(level, out ulong usualMask, out ulong usualValue);
-        mask = TLanes.All(usualMask | marks);
-        usual = TLanes.All(usualValue | marks | TFormat.Denials);
+        mask = TLanes.All(usualMask | set);
+        usual = TLanes.All(usualValue | set | TFormat.Denials);
     }
 
     /// <summary>Reads one entry for each lane.</summary>
@@ -177,12 +170,12 @@ internal readonly struct ColdLanes<TGuest, THost, TLanes>
     /// <param name="shift">How far addresses move down to become offsets.</param>
     /// <param name="mask">The bits that tell that an entry is usual.</param>
     /// <param name="usual">What stands in them.</param>
-    /// <param name="granted">What all entries so far have set of their rights.</param>
     /// <param name="unlike">Not zero in lanes that found something else.</param>
+    /// <param name="found">What the entries have besides.</param>
     /// <returns>The next tables, or pages.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private TLanes Follow<TFormat>(
-        TLanes tables, TLanes addresses, int shift, TLanes mask, TLanes usual, ref TLanes granted, ref TLanes unlike)
+        TLanes tables, TLanes addresses, int shift, TLanes mask, TLanes usual, ref TLanes unlike, out TLanes found)
         where TFormat : struct, IPageTableFormat
     {
         // A table that is not in the run: some other entry is read, to no effect.
@@ -191,29 +184,21 @@ internal readonly struct ColdLanes<TGuest, THost, TLanes>
         unlike |= from ^ within;
         TLanes entries = TLanes.Gather(
             TLanes.OrAnd(within, addresses >>> shift, TLanes.All(LaneStage.IndexMask)) + _host, LaneCount.All<TLanes>());
-        TLanes found = entries ^ usual;
+        found = entries ^ usual;
         unlike = TLanes.OrAnd(unlike, found, mask);
-        granted &= found;
         return entries & TLanes.All(TFormat.Address);
-    }
-
-    /// <summary>The rights that usual entries leave together.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TLanes Rights<TFormat>(TLanes granted)
-        where TFormat : struct, IPageTableFormat
-    {
-        TFormat.Usual(1, out _, out ulong usual);
-        return TFormat.Rights((granted ^ TLanes.All(TFormat.Denials)) | TLanes.All(usual));
     }
 
     /// <returns>The group's bit if it strayed.</returns>
     private static ulong Answer(
-        LaneRequests requests, ref ulong iovas, int from, TLanes page, TLanes guest, TLanes host, TLanes unlike, ref ulong results)
+        LaneRequests requests, ref ulong iovas, int from, TLanes page, TLanes guest, TLanes unlike, ref ulong results)
     {
+        TGuest.Usual(1, out _, out ulong usual);
+        TLanes granted = TGuest.Rights((guest ^ TLanes.All(TGuest.Denials)) | TLanes.All(usual));
         page = LaneAnswers.Combine(
             requests.Shape.ReadExecutes,
-            Rights<TGuest>(guest),
-            page | TLanes.All(PackedPage.Of(0, THost.IndexShift(1), Access.None)) | Rights<THost>(host));
+            granted,
+            page | TLanes.All(PackedPage.Of(0, THost.IndexShift(1), StageRights.All)));
         if (!TLanes.IsZero(TLanes.OrAndNot(unlike, TLanes.All(requests.Needs), page)))
         {
             return LaneCount.Group<TLanes>(from);

@@ -41,7 +41,7 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
         _memory = memory;
         _run = memory.LargestRun;
         _caches = caches;
-        _isCold = caches.AreOff;
+        _isCold = caches.AreOff && TLanes.Count == 8; // four groups need more registers than narrower lanes have
         _tags = tags;
         _host = new(memory, caches.HostTables);
         _guest = new(memory, _host, caches.GuestTables);

@@ -26,6 +26,8 @@ internal readonly struct AmdV1 : IPageTableFormat
 
     public static ulong Address { get; } = AmdV1Layout.Address.Mask;
 
+    public static ulong Grants { get; } = AmdV1Layout.IR.Mask | AmdV1Layout.IW.Mask;
+
     public static ulong Denials => 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -24,6 +24,8 @@ internal readonly struct AmdV2 : IGuestFormat
 
     public static ulong Address { get; } = AmdV2Layout.Address.Mask;
 
+    public static ulong Grants { get; } = AmdV2Layout.RW.Mask | AmdV2Layout.US.Mask;
+
     public static ulong Denials { get; } = AmdV2Layout.NX.Mask;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -35,6 +35,9 @@ internal interface IPageTableFormat
     /// <param name="value">What stands in them.</param>
     static abstract void Usual(int level, out ulong mask, out ulong value);
 
+    /// <summary>The bits of an entry that grant rights where they are set.</summary>
+    static abstract ulong Grants { get; }
+
     /// <summary>The bits of an entry that refuse a right where they are set.</summary>
     static abstract ulong Denials { get; }
 

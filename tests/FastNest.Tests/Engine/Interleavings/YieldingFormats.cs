@@ -22,6 +22,8 @@ internal readonly struct YieldingV1 : IPageTableFormat
 
     public static ulong Address => AmdV1.Address;
 
+    public static ulong Grants => AmdV1.Grants;
+
     public static ulong Denials => AmdV1.Denials;
 
     public static int IndexShift(int level) => AmdV1.IndexShift(level);
@@ -51,6 +53,8 @@ internal readonly struct YieldingV2 : IGuestFormat
     public static ulong Dirty => AmdV2.Dirty;
 
     public static ulong Address => AmdV2.Address;
+
+    public static ulong Grants => AmdV2.Grants;
 
     public static ulong Denials => AmdV2.Denials;
 
