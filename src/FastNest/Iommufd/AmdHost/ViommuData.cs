@@ -36,8 +36,9 @@ internal readonly struct ViommuData
             throw new IommufdException(Errno.EINVAL, "data_len", (ulong)bytes.Length, $"must be 0 or at least {Length}");
         }
 
+        // Looked at before anything is made: they may be in a caller's memory, or not.
         _bytes = bytes;
-        uint flags = bytes.Length < FullLength ? 0 : Word(Flags);
+        uint flags = bytes.Span.Length < FullLength ? 0 : Word(Flags);
         if (flags > HasTables)
         {
             throw new IommufdException(Errno.EOPNOTSUPP, "flags", flags, $"must be 0 or {HasTables}");
