@@ -75,12 +75,4 @@ internal sealed class Terminal
         });
         return task.GetAwaiter().GetResult();
     }
-
-    /// <summary>Does work that tells a line about itself now and then; on a terminal that shows text, the latest is seen.</summary>
-    /// <param name="title">What is done.</param>
-    /// <param name="isText">Whether the result is shown as text.</param>
-    /// <param name="work">The work, which is given whom to tell.</param>
-    public T Watch<T>(string title, bool isText, Func<Action<string>, T> work) => _isTerminal && isText
-        ? Console.Status().Start(Markup.Escape(title), context => work(line => context.Status(Markup.Escape(line))))
-        : work(static _ => { });
 }
