@@ -18,13 +18,14 @@ internal static class CliApplication
     {
         var terminal = new Terminal(output);
         // Not a RootCommand: that would take the name of the file in which it runs.
-        var root = new Command("fastnest", "An AMD IOMMU in software: replays captures of real guests and explains translations.")
+        var root = new Command("fastnest", "An AMD IOMMU in software: replays captures of real guests, explains translations, runs VMs.")
         {
             new HelpOption { Recursive = true },
             new VersionOption(),
             ReplayCommand.Make(terminal),
             BenchCommand.Make(terminal),
             ExplainCommand.Make(terminal),
+            VmCommand.Make(terminal, error),
         };
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0 && parsed.Action is not { ClearsParseErrors: true })

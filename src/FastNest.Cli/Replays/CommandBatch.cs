@@ -1,11 +1,9 @@
-using FastNest.Amd;
 using FastNest.Cli.Captures;
-using FastNest.Memory;
 
 namespace FastNest.Cli.Replays;
 
 /// <summary>The commands that one register write sets going.</summary>
-internal sealed class CommandBatch(AmdIommu iommu, string commandsPath, IReadOnlyList<RecordedCommand> commands)
+internal sealed class CommandBatch(IDriverMachine machine, string commandsPath, IReadOnlyList<RecordedCommand> commands)
 {
     private readonly Dictionary<ulong, ulong> _lastStores = LastStores(commands);
 
@@ -13,7 +11,7 @@ internal sealed class CommandBatch(AmdIommu iommu, string commandsPath, IReadOnl
     public int Stores { get; } = commands.Count(command => command.Bytes.Store is not null);
 
     public bool HeadFollowed =>
-        iommu.Read(DriverRegister.CommandHead, sizeof(ulong)) == iommu.Read(DriverRegister.CommandTail, sizeof(ulong));
+        machine.Read(DriverRegister.CommandHead, sizeof(ulong)) == machine.Read(DriverRegister.CommandTail, sizeof(ulong));
 
     /// <summary>Puts the commands where the driver had put them.</summary>
     public void Prepare()
@@ -23,9 +21,8 @@ internal sealed class CommandBatch(AmdIommu iommu, string commandsPath, IReadOnl
             return;
         }
 
-        ulong ring = iommu.Read(DriverRegister.CommandBase, sizeof(ulong));
+        ulong ring = machine.Read(DriverRegister.CommandBase, sizeof(ulong));
         ulong length = DriverRegister.RingLength(ring);
-        Span<byte> bytes = stackalloc byte[(int)DriverRegister.EntrySize];
         foreach (RecordedCommand command in commands)
         {
             if (command.Head >= length)
@@ -34,21 +31,22 @@ internal sealed class CommandBatch(AmdIommu iommu, string commandsPath, IReadOnl
                     commandsPath, command.Line, $"field \"head\": expected less than the ring's length 0x{length:x}, found 0x{command.Head:x}");
             }
 
-            command.Bytes.CopyTo(bytes);
-            iommu.Memory.Write(DriverRegister.RingAddress(ring) + command.Head, bytes, out _);
+            ulong at = DriverRegister.RingAddress(ring) + command.Head;
+            machine.TryStore(at, command.Bytes.Low);
+            machine.TryStore(at + sizeof(ulong), command.Bytes.High);
         }
 
         foreach ((ulong address, ulong data) in _lastStores)
         {
             // Whatever stands there now must not pass for the store.
-            iommu.Memory.Store64(address, ~data);
+            machine.TryStore(address, ~data);
         }
     }
 
     /// <summary>How many stores are in memory; of those to one address only the last can be seen and speaks for all.</summary>
     public int StoresDone() => commands.Count(command =>
         command.Bytes.Store is { } address
-        && iommu.Memory.Load64(address, out ulong found) == MemoryStatus.Ok
+        && machine.TryLoad(address, out ulong found)
         && found == _lastStores[address]);
 
     private static Dictionary<ulong, ulong> LastStores(IReadOnlyList<RecordedCommand> commands)

@@ -4,8 +4,8 @@ using FastNest.Memory;
 namespace FastNest.Cli.Replays;
 
 /// <summary>
-/// Adds the memory that a driver replay needs and a capture need not hold: the rings that the driver sets up, and the places
-/// to which commands store.
+/// The memory that a driver replay needs and a capture need not hold: the rings that the driver sets up, and the places to which
+/// commands store.
 /// </summary>
 internal sealed class DriverMemory
 {
@@ -14,20 +14,57 @@ internal sealed class DriverMemory
     private readonly SortedSet<ulong> _pages = [];
     private readonly Dictionary<ulong, ulong> _bases = DriverRegister.Bases.ToDictionary(offset => offset, _ => 0UL);
 
-    private DriverMemory()
+    /// <param name="trace">What the driver did.</param>
+    public DriverMemory(IReadOnlyList<TraceStep> trace)
     {
-    }
-
-    public static void Complete(GuestPhysicalSpace space, IReadOnlyList<TraceStep> trace)
-    {
-        var needed = new DriverMemory();
         foreach (TraceStep step in trace)
         {
-            needed.Follow(step);
+            Follow(step);
         }
 
-        needed.AddRings();
-        needed.AddTo(space);
+        AddRings();
+    }
+
+    /// <summary>All of it, in ascending order.</summary>
+    public IReadOnlyList<DriverRun> Runs => RunsOf(_pages);
+
+    /// <summary>What a base register held at last.</summary>
+    /// <param name="register">One of <see cref="DriverRegister.Bases"/>.</param>
+    public ulong Base(ulong register) => _bases[register];
+
+    /// <summary>Adds to a machine what it has not.</summary>
+    /// <exception cref="CaptureException">The machine cannot have it.</exception>
+    public void Complete(GuestPhysicalSpace space)
+    {
+        foreach (DriverRun run in RunsOf(_pages.Where(page => space.FindRegion(page) is null)))
+        {
+            try
+            {
+                space.AddOwned(run.Start, run.Length);
+            }
+            catch (MemoryMapException exception)
+            {
+                throw new CaptureException($"mmio.jsonl: expected rings for which there is memory: {exception.Message}", exception);
+            }
+        }
+    }
+
+    private static List<DriverRun> RunsOf(IEnumerable<ulong> pages)
+    {
+        List<DriverRun> runs = [];
+        foreach (ulong page in pages)
+        {
+            if (runs is [.., var last] && page == last.Start + last.Length)
+            {
+                runs[^1] = last with { Length = last.Length + GuestPhysicalSpace.PageSize };
+            }
+            else
+            {
+                runs.Add(new(page, GuestPhysicalSpace.PageSize));
+            }
+        }
+
+        return runs;
     }
 
     private void Follow(TraceStep step)
@@ -69,42 +106,6 @@ internal sealed class DriverMemory
              at += GuestPhysicalSpace.PageSize)
         {
             _pages.Add(at);
-        }
-    }
-
-    private void AddTo(GuestPhysicalSpace space)
-    {
-        ulong start = 0;
-        ulong length = 0;
-        foreach (ulong page in _pages.Where(page => space.FindRegion(page) is null).ToList())
-        {
-            if (length != 0 && page == start + length)
-            {
-                length += GuestPhysicalSpace.PageSize;
-                continue;
-            }
-
-            AddRun(space, start, length);
-            (start, length) = (page, GuestPhysicalSpace.PageSize);
-        }
-
-        AddRun(space, start, length);
-    }
-
-    private static void AddRun(GuestPhysicalSpace space, ulong start, ulong length)
-    {
-        if (length == 0)
-        {
-            return;
-        }
-
-        try
-        {
-            space.AddOwned(start, length);
-        }
-        catch (MemoryMapException exception)
-        {
-            throw new CaptureException($"mmio.jsonl: expected rings for which there is memory: {exception.Message}", exception);
         }
     }
 }

@@ -33,14 +33,15 @@ internal sealed class DriverReplay
     public DriverReport Run(WorkMeter meter)
     {
         using GuestPhysicalSpace memory = _folder.Memory();
-        DriverMemory.Complete(memory, _trace);
+        new DriverMemory(_trace).Complete(memory);
         var iommu = new AmdIommu(memory, new() { Features = _features });
+        var machine = new BareMachine(iommu);
         var faults = new CommandFaults(iommu);
         var report = new DriverReport { Capture = _folder.Name };
         for (int i = 0; i < _trace.Count; i++)
         {
             TraceStep step = _trace[i];
-            var batch = new CommandBatch(iommu, _folder.CommandsPath, step.Commands);
+            var batch = new CommandBatch(machine, _folder.CommandsPath, step.Commands);
             batch.Prepare();
             report = report with { Commands = report.Commands + step.Commands.Count };
             report = step.Access.IsWrite ? Write(report, iommu, faults, step.Access) : Read(report, iommu, step.Access);

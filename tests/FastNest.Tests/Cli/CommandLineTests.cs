@@ -41,6 +41,7 @@ public sealed class CommandLineTests
     [InlineData("--help", "fastnest [command]")]
     [InlineData("replay --help", "fastnest replay [<DIR>]")]
     [InlineData("explain --help", "--privileged")]
+    [InlineData("vm --help", "--capture")]
     public void Help_is_shown(string line, string expected)
     {
         ToolRun run = ToolRun.Of(line.Split(' '));
