@@ -24,6 +24,7 @@ internal sealed class VmScenario : IDisposable
     private readonly List<RunningVm> _vms = [];
     private readonly ParentMigration _migration;
     private readonly Stopwatch _clock = new();
+    private long _rounds;
 
     /// <summary>Starts the VMs' drivers.</summary>
     /// <param name="capture">Whose driver is replayed; null for a built-in one.</param>
@@ -62,19 +63,15 @@ internal sealed class VmScenario : IDisposable
     public VmReport Run(TimeSpan duration, Action<VmReport>? live = null)
     {
         _clock.Start();
+        TimeSpan end = _clock.Elapsed + duration;
         var stop = new CancellationTokenSource();
         using Task devices = Task.Factory.StartNew(() => RunDevices(stop.Token), default, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         try
         {
-            TimeSpan next = LiveInterval;
-            for (int round = 1; _clock.Elapsed < duration && !devices.IsFaulted; round++)
+            TimeSpan next = _clock.Elapsed + LiveInterval;
+            while (_clock.Elapsed < end && !devices.IsFaulted)
             {
-                _vms.ForEach(vm => vm.Work());
-                if (round % RoundsBetweenMigrations == 0)
-                {
-                    _vms[round / RoundsBetweenMigrations % VmCount].Migrate(_migration);
-                }
-
+                RunHost();
                 if (live is not null && _clock.Elapsed >= next)
                 {
                     live(Report(isOver: false));
@@ -93,17 +90,42 @@ internal sealed class VmScenario : IDisposable
         return Report(isOver: true);
     }
 
+    /// <summary>Lets everything run on one thread in a fixed order: the same each time.</summary>
+    /// <param name="rounds">How many turns each has.</param>
+    public VmReport RunInTurns(int rounds)
+    {
+        for (int i = 0; i < rounds; i++)
+        {
+            RunHost();
+            RunDevices();
+        }
+
+        return Report(isOver: true);
+    }
+
     public void Dispose()
     {
         _port.Dispose();
         _host.Dispose();
     }
 
+    /// <summary>A round of each VM's processor, and now and then a migration.</summary>
+    private void RunHost()
+    {
+        _vms.ForEach(static vm => vm.Work());
+        if (++_rounds % RoundsBetweenMigrations == 0)
+        {
+            _vms[(int)(_rounds / RoundsBetweenMigrations % VmCount)].Migrate(_migration);
+        }
+    }
+
+    private void RunDevices() => _vms.ForEach(static vm => vm.Load());
+
     private void RunDevices(CancellationToken stop)
     {
         while (!stop.IsCancellationRequested)
         {
-            _vms.ForEach(vm => vm.Load());
+            RunDevices();
         }
     }
 
