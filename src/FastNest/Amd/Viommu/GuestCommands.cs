@@ -10,7 +10,7 @@ namespace FastNest.Amd.Viommu;
 /// </summary>
 internal sealed class GuestCommands(VirtualIommu guest, CommandRing<GuestRings> ring, EventLog events, ViommuParts parts)
 {
-    // The guest's domain that was mapped last in this turn, in which the host maps nothing anew; negative for none.
+    // The guest's domain that was mapped last in this turn, in which the host maps nothing anew (reading 112); negative for none.
     private int _named;
     private ushort _domain;
 

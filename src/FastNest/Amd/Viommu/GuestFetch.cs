@@ -6,7 +6,7 @@ namespace FastNest.Amd.Viommu;
 
 /// <summary>
 /// Commands of a guest on their way: several that follow each other before the tail are fetched at once, as they all are the
-/// hardware's already, and forgotten when its turn is over. Serialised by the owner of the host's registers.
+/// hardware's already, and forgotten when its turn is over (reading 112). Serialised by the owner of the host's registers.
 /// </summary>
 internal sealed class GuestFetch(ViommuMemory memory)
 {
