@@ -19,6 +19,21 @@ public sealed class AmdViommuTests
     private const ulong Iova = 0x9000;
     private const ulong Everything = 0x7FFF_FFFF_FFFF_F007; // S, PDE, GN
 
+    /// <summary>Reading 112: what a completion stores into the ring itself is what is executed there.</summary>
+    [Fact]
+    public void ACommandThatACompletionWritesIsTheOneThatRuns()
+    {
+        const ulong seen = HostedGuest.Semaphore + 0x100;
+        using var machine = new AmdHostMachine();
+        HostedGuest guest = machine.NewGuest(machine.AddDevice(Device)).Start();
+        (ulong store, _) = Bits.StoreWait(seen, 0);
+        guest.Send(
+            Bits.StoreWait(HostedGuest.CommandRing + 2 * 16, store),
+            Bits.Command(1),
+            (Bits.Command(1).Item1, 0x77UL));
+        Assert.Equal(0x77UL, guest.Peek(seen));
+    }
+
     [Fact]
     public void TheVmLearnsWhatItWasGiven()
     {
