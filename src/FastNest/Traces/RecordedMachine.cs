@@ -95,8 +95,12 @@ public sealed class RecordedMachine : IDisposable
     public void Dispose()
     {
         using Operation operation = Begin();
+        HasEnded = true;
         _writer.Dispose();
     }
+
+    /// <summary>Whether nothing is recorded any more.</summary>
+    internal bool HasEnded { get; private set; }
 
     /// <summary>Begins something that is done at once as far as others see.</summary>
     internal Operation Begin()

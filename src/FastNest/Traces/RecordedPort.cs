@@ -78,7 +78,10 @@ public sealed class RecordedPort : IDisposable
             _disposed = true;
             using RecordedMachine.Operation operation = _machine.Begin();
             _inner.Dispose();
-            _machine.Record(new PortClosed(_number));
+            if (!_machine.HasEnded)
+            {
+                _machine.Record(new PortClosed(_number));
+            }
         }
     }
 
