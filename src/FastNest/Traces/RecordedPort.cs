@@ -31,7 +31,7 @@ public sealed class RecordedPort : IDisposable
     /// <summary>As <see cref="TranslationPort.Translate(ReadOnlySpan{TranslationRequest}, Span{TranslationResult})"/>.</summary>
     public void Translate(ReadOnlySpan<TranslationRequest> requests, Span<TranslationResult> results)
     {
-        RequestsEncoder.Check(isBound: false, requests, results[..requests.Length]);
+        RequestsEncoder.Check(isBound: false, requests);
         using RecordedMachine.Operation operation = _machine.Begin();
         _inner.Translate(requests, results);
         _machine.RecordRequests(_number, isBound: false, requests, results[..requests.Length]);

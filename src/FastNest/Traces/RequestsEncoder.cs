@@ -27,6 +27,20 @@ internal sealed class RequestsEncoder(TraceOutput output, TraceContext context)
             throw new ArgumentException($"answers: {answers.Length} for {requests.Length} requests", nameof(answers));
         }
 
+        foreach (ref readonly TranslationResult answer in answers)
+        {
+            if (answer is { Succeeded: true, IsMessage: false, PageShift: < TraceFormat.PageShift or > 64 })
+            {
+                throw new ArgumentException($"page shift {answer.PageShift}: must be {TraceFormat.PageShift} to 64", nameof(answers));
+            }
+        }
+
+        Check(isBound, requests);
+    }
+
+    /// <exception cref="ArgumentException">No record can hold these.</exception>
+    public static void Check(bool isBound, ReadOnlySpan<TranslationRequest> requests)
+    {
         foreach (ref readonly TranslationRequest request in requests)
         {
             Check(request.Access, nameof(requests));
