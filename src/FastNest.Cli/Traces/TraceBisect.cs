@@ -35,7 +35,13 @@ internal sealed class TraceBisect(string path, TraceRun left, TraceRun right)
             TraceRecord there = theirs?.Play(record) ?? record;
             if (here.FirstDifference(there) is { } index)
             {
-                return Report(records, requests, Describe(record, here, there, index, theirs ?? mine) with { Record = records });
+                TraceDifference difference = Describe(record, here, there, index, theirs ?? mine) with { Record = records };
+                while (reader.Read() is not null)
+                {
+                    // Only its end tells that the trace is not damaged, which would look like a difference.
+                }
+
+                return Report(records, requests, difference);
             }
 
             requests += record is RequestsTranslated batch ? batch.Requests.Length : 0;

@@ -72,38 +72,27 @@ internal sealed class WorkloadRecording : IDisposable
     public void Dispose()
     {
         _machine.Dispose();
-        foreach (RecordedPort port in _ports)
-        {
-            port.Dispose();
-        }
+        Array.ForEach(_ports, static port => port.Dispose());
 
         _memory.Dispose();
     }
 
     private void Step()
     {
-        switch (_random.Next(16))
+        Action does = _random.Next(16) switch
         {
-            case < 8:
-                AskMixed(_random.Next(3) == 0 ? 1 : 1 + _random.Next(LargestBatch));
-                break;
-            case < 11:
-                AskBound(1 + _random.Next(LargestBatch));
-                break;
-            case < 14:
-                Change();
-                break;
-            case 14:
-                TakeEvents();
-                break;
-            default:
-                Transfer();
-                break;
-        }
+            < 8 => AskMixed,
+            < 11 => AskBound,
+            < 14 => Change,
+            14 => TakeEvents,
+            _ => Transfer,
+        };
+        does();
     }
 
-    private void AskMixed(int count)
+    private void AskMixed()
     {
+        int count = _random.Next(3) == 0 ? 1 : 1 + _random.Next(LargestBatch);
         for (int i = 0; i < count; i++)
         {
             Requester requester = Space().Requester;
@@ -115,8 +104,9 @@ internal sealed class WorkloadRecording : IDisposable
         Port().Translate(_requests.AsSpan(0, count), _answers);
     }
 
-    private void AskBound(int count)
+    private void AskBound()
     {
+        int count = 1 + _random.Next(LargestBatch);
         for (int i = 0; i < count; i++)
         {
             _iovas[i] = Iova();
@@ -137,8 +127,7 @@ internal sealed class WorkloadRecording : IDisposable
             }
             else
             {
-                int shift = WorkloadSpace.Shift(slot);
-                space.Map(slot, Data + ((ulong)_random.Next((int)((MemoryLength - Data) >> shift)) << shift));
+                MapSomewhere(space, slot);
             }
 
             Send(space.Invalidation(slot));
@@ -170,16 +159,9 @@ internal sealed class WorkloadRecording : IDisposable
     {
         byte[] content = new byte[1 + _random.Next(_random.Next(16) == 0 ? 6000 : 300)];
         _random.NextBytes(content);
-        RecordedPort port = Port();
-        Requester requester = Space().Requester;
-        if (_random.Next(2) == 0)
-        {
-            port.Write(requester, Iova(), content);
-        }
-        else
-        {
-            port.Read(requester, Iova(), content);
-        }
+        _ = _random.Next(2) == 0
+            ? Port().Write(Space().Requester, Iova(), content)
+            : Port().Read(Space().Requester, Iova(), content);
     }
 
     private WorkloadSpace Space() => _spaces[_random.Next(_spaces.Length)];
@@ -251,11 +233,16 @@ internal sealed class WorkloadRecording : IDisposable
         {
             if (_random.Next(8) != 0)
             {
-                int shift = WorkloadSpace.Shift(slot);
-                space.Map(slot, Data + ((ulong)_random.Next((int)((MemoryLength - Data) >> shift)) << shift));
+                MapSomewhere(space, slot);
             }
         }
 
         return space;
+    }
+
+    private void MapSomewhere(WorkloadSpace space, int slot)
+    {
+        int shift = WorkloadSpace.Shift(slot);
+        space.Map(slot, Data + ((ulong)_random.Next((int)((MemoryLength - Data) >> shift)) << shift));
     }
 }

@@ -97,6 +97,19 @@ public sealed class TraceCommandTests : IDisposable
         Assert.StartsWith("0xabcd000", difference.GetProperty("right").GetString(), StringComparison.Ordinal);
     }
 
+    /// <summary>A damaged answer is no difference between versions.</summary>
+    [Fact]
+    public void ADamagedTraceIsNoDifference()
+    {
+        ToolRun.Of("record", Trace, "--steps", "40");
+        byte[] trace = File.ReadAllBytes(Trace);
+        long last = TraceBytes.Read(trace).Last(record => record is MemoryHashed).Offset;
+        trace[(int)last + 9] ^= 1; // within the hash: before it stand the kind, page 0 and 2^40 pages, eight bytes in all
+        File.WriteAllBytes(Trace, trace);
+
+        ToolRun.Of("bisect", Trace).AssertRefused("end.checksum", "damaged");
+    }
+
     [Fact]
     public void BadInputIsRefusedInOneLine()
     {
