@@ -26,6 +26,8 @@ internal static class CliApplication
             BenchCommand.Make(terminal),
             ExplainCommand.Make(terminal),
             VmCommand.Make(terminal, error),
+            RecordCommand.Make(terminal),
+            BisectCommand.Make(terminal),
         };
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0 && parsed.Action is not { ClearsParseErrors: true })

@@ -13,6 +13,9 @@ internal sealed class CaptureFolder
 
     public string Name => new DirectoryInfo(_path).Name;
 
+    /// <summary>Whether it tells what its driver did.</summary>
+    public bool HasTrace => File.Exists(At("mmio.jsonl"));
+
     public string CommandsPath => At("commands.jsonl");
 
     /// <summary>Opens a folder, or without a path the capture that comes with the tool.</summary>

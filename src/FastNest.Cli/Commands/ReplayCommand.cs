@@ -4,6 +4,7 @@ using FastNest.Cli.Captures;
 using FastNest.Cli.Output;
 using FastNest.Cli.Replays;
 using FastNest.Cli.Strategies;
+using FastNest.Cli.Traces;
 
 namespace FastNest.Cli.Commands;
 
@@ -14,7 +15,8 @@ internal static class ReplayCommand
 
     public static Command Make(Terminal terminal)
     {
-        Argument<string?> folder = Arguments.Folder("The folder of a capture; without it, the one that comes with the tool.", ArgumentArity.ZeroOrOne);
+        Argument<string?> folder = Arguments.Recording(
+            "The folder of a capture, or a trace; without it, the capture that comes with the tool.", ArgumentArity.ZeroOrOne);
         var strategy = new Option<IReadOnlyList<Strategy>?>("--strategy")
         {
             Arity = ArgumentArity.ExactlyOne,
@@ -43,12 +45,35 @@ internal static class ReplayCommand
         });
         command.SetAction(parsed =>
         {
+            if (parsed.GetValue(folder) is { } path && File.Exists(path))
+            {
+                return parsed.GetValue(driver) || parsed.GetValue(repeat) is not null
+                    ? throw new CaptureException($"{path}: expected without --driver and --repeat, it is no folder of a capture")
+                    : Trace(terminal, path, parsed.GetValue(strategy), parsed.GetValue(json));
+            }
+
             var capture = CaptureFolder.Open(parsed.GetValue(folder));
             return parsed.GetValue(driver)
                 ? Driver(terminal, capture, parsed.GetValue(json))
                 : Requests(terminal, capture, parsed.GetValue(strategy) ?? Strategy.All, parsed.GetValue(repeat), parsed.GetValue(json));
         });
         return command;
+    }
+
+    private static int Trace(Terminal terminal, string path, IReadOnlyList<Strategy>? strategies, bool json)
+    {
+        IReadOnlyList<TraceRun> runs = strategies is null ? TraceRun.All : [.. strategies.Select(TraceRun.Of)];
+        TraceReport report = terminal.Run($"replaying {Path.GetFileName(path)}", !json, meter => new TraceReplay(path).Run(runs, meter));
+        if (json)
+        {
+            terminal.WriteJson(report);
+        }
+        else
+        {
+            TraceText.Write(terminal, report);
+        }
+
+        return report.AllAgreed ? ExitCode.Agreed : ExitCode.Disagreed;
     }
 
     private static int Requests(Terminal terminal, CaptureFolder capture, IReadOnlyList<Strategy> strategies, int? repeat, bool json)

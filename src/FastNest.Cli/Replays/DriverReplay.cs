@@ -17,12 +17,18 @@ internal sealed class DriverReplay
     {
         _folder = folder;
         _trace = folder.Trace();
-        ulong controls = _trace
+        _features = Features(folder.Registers(), _trace);
+    }
+
+    /// <summary>What the recorded machine offered.</summary>
+    public static IommuFeatures Features(RegisterSnapshot registers, IReadOnlyList<TraceStep> trace)
+    {
+        ulong controls = trace
             .Where(step => !step.Access.IsWrite && step.Access is { Offset: DriverRegister.Control, Size: sizeof(ulong) })
             .Aggregate(0UL, (bits, step) => bits | step.Access.Value);
 
         // These two have no feature bit: the machine offers them when the driver has read them back.
-        _features = folder.Registers().Features with
+        return registers.Features with
         {
             IrtCacheDisable = (controls & DriverRegister.IrtCacheDis) != 0,
             GuestBufferTranslation = (controls & DriverRegister.GstBufferTrpMode) != 0,

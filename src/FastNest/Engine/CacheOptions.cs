@@ -52,6 +52,10 @@ public sealed record CacheOptions
     /// <summary>How many tags tell domains and PASIDs apart before all caches are dropped once, at least 3; for tests.</summary>
     internal uint Tags { get; init; } = DirectCache.Tags;
 
+    /// <summary>Entries of all caches together.</summary>
+    internal long Entries =>
+        (long)IotlbSets * IotlbWays + (long)NestedTlbSets * NestedTlbWays + ContextEntries + GuestTableEntries + HostTableEntries;
+
     internal void Check()
     {
         CheckSize(ContextEntries, 1 << 16, nameof(ContextEntries));

@@ -39,7 +39,7 @@ public sealed class CommandLineTests
 
     [Theory]
     [InlineData("--help", "fastnest [command]")]
-    [InlineData("replay --help", "fastnest replay [<DIR>]")]
+    [InlineData("replay --help", "fastnest replay [<DIR|FILE>]")]
     [InlineData("explain --help", "--privileged")]
     [InlineData("vm --help", "--capture")]
     public void Help_is_shown(string line, string expected)
