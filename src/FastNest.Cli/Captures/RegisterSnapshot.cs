@@ -63,6 +63,23 @@ internal sealed class RegisterSnapshot
         return snapshot;
     }
 
+    /// <summary>Brings registers back; those that a machine has not must have held nothing.</summary>
+    /// <param name="restore">Brings one back, if the machine has it: offset and value.</param>
+    /// <exception cref="CaptureException">The machine lacks a register that held something.</exception>
+    public void Restore(Func<ulong, ulong, bool> restore)
+    {
+        foreach (RegisterValue register in Values)
+        {
+            if (!restore(register.Offset, register.Value) && register.Value != 0)
+            {
+                throw new CaptureException(
+                    Path,
+                    register.Line,
+                    $"register 0x{register.Offset:x}: expected the offset of a register, or value 0x0; found 0x{register.Value:x}");
+            }
+        }
+    }
+
     private void ReadRegisters(ref StrictReader json)
     {
         json.BeginObject();

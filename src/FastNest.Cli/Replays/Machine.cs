@@ -27,24 +27,30 @@ internal sealed class Machine : IDisposable
         GuestPhysicalSpace memory = folder.Memory();
         var iommu = new AmdIommu(memory, new() { Features = features });
         var reference = new ReferenceIommu(new SpaceMemory(memory), features.ExtendedFeatures, features.ExtendedFeatures2);
-        foreach (RegisterValue register in registers.Values)
+        var machine = new Machine(memory, iommu, reference);
+        try
         {
-            if (iommu.TryRestore(register.Offset, register.Value))
-            {
-                reference.RestoreRegister(register.Offset, register.Value);
-            }
-            else if (register.Value != 0)
-            {
-                memory.Dispose();
-                throw new CaptureException(
-                    registers.Path,
-                    register.Line,
-                    $"register 0x{register.Offset:x}: expected the offset of a register, or value 0x0; found 0x{register.Value:x}");
-            }
+            registers.Restore(machine.TryRestore);
+        }
+        catch (CaptureException)
+        {
+            machine.Dispose();
+            throw;
         }
 
-        return new(memory, iommu, reference);
+        return machine;
     }
 
     public void Dispose() => _memory.Dispose();
+
+    private bool TryRestore(ulong offset, ulong value)
+    {
+        bool done = Iommu.TryRestore(offset, value);
+        if (done)
+        {
+            Reference.RestoreRegister(offset, value);
+        }
+
+        return done;
+    }
 }

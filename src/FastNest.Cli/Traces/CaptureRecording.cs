@@ -36,11 +36,7 @@ internal sealed class CaptureRecording
         IommuFeatures features = DriverReplay.Features(_registers, _driver);
         using var machine = new RecordedMachine(stream, memory, new() { Features = features });
         Drive(new RecordedDriver(machine));
-        foreach (RegisterValue register in _registers.Values)
-        {
-            machine.Iommu.TryRestore(register.Offset, register.Value);
-        }
-
+        _registers.Restore(machine.Iommu.TryRestore);
         using (RecordedPort port = machine.OpenPort())
         {
             var answers = new TranslationResult[Batch];

@@ -110,6 +110,16 @@ public sealed class TraceCommandTests : IDisposable
         ToolRun.Of("bisect", Trace).AssertRefused("end.checksum", "damaged");
     }
 
+    /// <summary>As `replay` refuses it: a machine without that register would be another one.</summary>
+    [Fact]
+    public void ACaptureOfARegisterThatIsNotThereIsRefusedAndLeavesNoTrace()
+    {
+        using var capture = new EditedCapture();
+        capture.Replace("registers.json", "\"0x10\"", "\"0x1f8\"");
+        ToolRun.Of("record", Trace, "--capture", capture.Folder).AssertRefused("registers.json:7: ", "register 0x1f8");
+        Assert.False(File.Exists(Trace));
+    }
+
     [Fact]
     public void BadInputIsRefusedInOneLine()
     {
