@@ -1,3 +1,4 @@
+using FastNest.Cli.Replays;
 using FastNest.Memory;
 using FastNest.Requests;
 using FastNest.Traces;
@@ -11,6 +12,7 @@ namespace FastNest.Cli.Traces;
 internal sealed class WorkloadRecording : IDisposable
 {
     private const ulong MemoryLength = 32 << 20;
+    private const ulong DeviceTableBase = 0x0000;
     private const ulong DeviceTable = 0x1000;
     private const ulong CommandRing = 0x2000;
     private const ulong EventRing = 0x3000;
@@ -19,8 +21,9 @@ internal sealed class WorkloadRecording : IDisposable
     private const ulong Data = 16 << 20;
     private const ulong RingMask = 0xFFF;
     private const ulong RingCode = 8UL << 56;
-    private const ulong Control = 1 | 1 << 2 | 1 << 12 | 1 << 16; // IommuEn, EventLogEn, CmdBufEn, GTEn.
     private const ulong EventLogEn = 1 << 2;
+    private const ulong GTEn = 1 << 16;
+    private const ulong Control = DriverRegister.IommuEn | EventLogEn | DriverRegister.CmdBufEn | GTEn;
     private const ulong EventOverflow = 1;
     private const int Hosts = 2;
     private const int Guests = 2;
@@ -46,10 +49,10 @@ internal sealed class WorkloadRecording : IDisposable
         _memory.AddOwned(0, MemoryLength);
         _machine = new(stream, _memory);
         _spaces = [.. Enumerable.Range(0, Hosts).Select(AddHost), .. AddGuests()];
-        _machine.Iommu.Write(0x0000, 8, DeviceTable);
-        _machine.Iommu.Write(0x0008, 8, CommandRing | RingCode);
-        _machine.Iommu.Write(0x0010, 8, EventRing | RingCode);
-        _machine.Iommu.Write(0x0018, 8, Control);
+        _machine.Iommu.Write(DeviceTableBase, 8, DeviceTable);
+        _machine.Iommu.Write(DriverRegister.CommandBase, 8, CommandRing | RingCode);
+        _machine.Iommu.Write(DriverRegister.EventBase, 8, EventRing | RingCode);
+        _machine.Iommu.Write(DriverRegister.Control, 8, Control);
         _ports = [.. Enumerable.Range(0, Ports).Select(_ => _machine.OpenPort())];
     }
 
@@ -73,7 +76,6 @@ internal sealed class WorkloadRecording : IDisposable
     {
         _machine.Dispose();
         Array.ForEach(_ports, static port => port.Dispose());
-
         _memory.Dispose();
     }
 
@@ -134,7 +136,7 @@ internal sealed class WorkloadRecording : IDisposable
         }
 
         Send((1UL << 60 | Semaphore | 1, ++_ticket)); // COMPLETION_WAIT with a store.
-        _machine.Iommu.Write(0x2008, 4, _tail);
+        _machine.Iommu.Write(DriverRegister.CommandTail, 4, _tail);
     }
 
     private void Send((ulong Low, ulong High) command)
@@ -146,12 +148,12 @@ internal sealed class WorkloadRecording : IDisposable
 
     private void TakeEvents()
     {
-        _machine.Iommu.Write(0x2010, 4, _machine.Iommu.Read(0x2018, 4));
-        if ((_machine.Iommu.Read(0x2020, 8) & EventOverflow) != 0)
+        _machine.Iommu.Write(DriverRegister.EventHead, 4, _machine.Iommu.Read(DriverRegister.EventTail, 4));
+        if ((_machine.Iommu.Read(DriverRegister.Status, 8) & EventOverflow) != 0)
         {
-            _machine.Iommu.Write(0x0018, 8, Control & ~EventLogEn);
-            _machine.Iommu.Write(0x2020, 8, EventOverflow);
-            _machine.Iommu.Write(0x0018, 8, Control);
+            _machine.Iommu.Write(DriverRegister.Control, 8, Control & ~EventLogEn);
+            _machine.Iommu.Write(DriverRegister.Status, 8, EventOverflow);
+            _machine.Iommu.Write(DriverRegister.Control, 8, Control);
         }
     }
 

@@ -43,7 +43,7 @@ public sealed class DmaPort
             using (PortBatch batch = _port.OpenBatch())
             {
                 translation = batch.TranslateToHost(requester.Request(at, Access.Read), out Span<byte> memory);
-                count = Math.Min(PieceLength(at), destination.Length - (int)done);
+                count = GuestPhysicalSpace.PieceLength(at, destination.Length - (int)done);
                 if (!memory.IsEmpty)
                 {
                     memory[..count].CopyTo(destination.Slice((int)done, count));
@@ -82,7 +82,7 @@ public sealed class DmaPort
                 return new(done, translation, MemoryStatus.BeyondAddressWidth);
             }
 
-            ReadOnlySpan<byte> piece = source.Slice((int)done, Math.Min(PieceLength(at), source.Length - (int)done));
+            ReadOnlySpan<byte> piece = source.Slice((int)done, GuestPhysicalSpace.PieceLength(at, source.Length - (int)done));
             using (PortBatch batch = _port.OpenBatch())
             {
                 translation = batch.TranslateToHost(requester.Request(at, Access.Write), out Span<byte> memory);
@@ -101,7 +101,7 @@ public sealed class DmaPort
 
             if (translation.IsMessage)
             {
-                SendMessage(requester, at, piece);
+                _message?.Invoke(requester, at, MessageData(piece));
                 done += piece.Length;
                 continue;
             }
@@ -165,9 +165,8 @@ public sealed class DmaPort
         }
     }
 
-    private static int PieceLength(ulong address) => (int)(GuestPhysicalSpace.PageSize - (address & (GuestPhysicalSpace.PageSize - 1)));
-
-    private void SendMessage(Requester requester, ulong address, ReadOnlySpan<byte> piece)
+    /// <summary>What a write to the interrupt window sends: its first four bytes, or fewer.</summary>
+    internal static ulong MessageData(ReadOnlySpan<byte> piece)
     {
         ulong data = 0;
         for (int i = Math.Min(piece.Length, sizeof(uint)) - 1; i >= 0; i--)
@@ -175,6 +174,6 @@ public sealed class DmaPort
             data = data << 8 | piece[i];
         }
 
-        _message?.Invoke(requester, address, data);
+        return data;
     }
 }

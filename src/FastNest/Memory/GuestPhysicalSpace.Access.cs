@@ -159,7 +159,8 @@ public sealed unsafe partial class GuestPhysicalSpace
         return host is null ? [] : new(host, (int)(PageSize - (address & (PageSize - 1))));
     }
 
-    private static int PieceLength(ulong address, int remaining) =>
+    /// <summary>How much of what remains lies in the page of an address.</summary>
+    internal static int PieceLength(ulong address, int remaining) =>
         (int)Math.Min((ulong)remaining, PageSize - (address & (PageSize - 1)));
 
     /// <summary>The widest naturally aligned bus access of at most eight bytes.</summary>

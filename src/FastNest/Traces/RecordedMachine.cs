@@ -157,14 +157,14 @@ public sealed class RecordedMachine : IDisposable
 
     private void End()
     {
-        List<Action> calls = [];
+        List<Action>? calls = null;
         if (--_depth == 0 && _calls.Count != 0)
         {
-            (calls, _calls) = (_calls, calls);
+            (calls, _calls) = (_calls, []);
         }
 
         _gate.Exit();
-        calls.ForEach(static call => call());
+        calls?.ForEach(static call => call());
     }
 
     private Action<T>? Later<T>(Action<T>? callback) => callback is null ? null : value => Call(() => callback(value));

@@ -105,12 +105,13 @@ public sealed class RecordedPort : IDisposable
                 return new(done, translation, MemoryStatus.Ok);
             }
 
-            int count = (int)Math.Min((ulong)(length - done), GuestPhysicalSpace.PageSize - at % GuestPhysicalSpace.PageSize);
+            int count = GuestPhysicalSpace.PieceLength(at, length - done);
             int moved = count;
             MemoryStatus status = MemoryStatus.Ok;
             if (translation.IsMessage)
             {
-                Send(requester, at, source.Slice(done, count), message);
+                ulong data = DmaPort.MessageData(source.Slice(done, count));
+                _machine.Call(() => message?.Invoke(requester, at, data));
             }
             else if (access == Access.Read)
             {
@@ -129,21 +130,5 @@ public sealed class RecordedPort : IDisposable
         }
 
         return new(length, translation, MemoryStatus.Ok);
-    }
-
-    private void Send(Requester requester, ulong address, ReadOnlySpan<byte> piece, Action<Requester, ulong, ulong>? message)
-    {
-        if (message is null)
-        {
-            return;
-        }
-
-        ulong data = 0;
-        for (int i = Math.Min(piece.Length, sizeof(uint)) - 1; i >= 0; i--)
-        {
-            data = data << 8 | piece[i];
-        }
-
-        _machine.Call(() => message(requester, address, data));
     }
 }

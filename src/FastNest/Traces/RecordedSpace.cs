@@ -87,8 +87,7 @@ public sealed class RecordedSpace
         for (done = 0; done < source.Length;)
         {
             ulong at = address + (ulong)done;
-            ReadOnlySpan<byte> piece = source[done..];
-            piece = piece[..(int)Math.Min((ulong)piece.Length, GuestPhysicalSpace.PageSize - at % GuestPhysicalSpace.PageSize)];
+            ReadOnlySpan<byte> piece = source.Slice(done, GuestPhysicalSpace.PieceLength(at, source.Length - done));
             MemoryStatus status = Inner.Write(at, piece, out int written);
             if (written != 0 && Inner.FindRegion(at)?.Kind is not MemoryRegionKind.Mmio)
             {

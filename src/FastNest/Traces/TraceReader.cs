@@ -78,9 +78,9 @@ public sealed class TraceReader
     {
         TraceKind.RegionAdded => ReadRegion(detail == 1),
         TraceKind.RegionRemoved => new RegionRemoved(ReadPage("region.start")),
-        TraceKind.RegisterRead => ReadAccess(detail) is var (window, at, size, value) ? new RegisterRead(window, at, size, value) : null!,
-        TraceKind.RegisterWritten => ReadAccess(detail) is var (window, at, size, value) ? new RegisterWritten(window, at, size, value) : null!,
-        TraceKind.RegisterRestored => new RegisterRestored(_input.Number("register.offset", AmdIommu.MmioSize - 8), _input.Number("register.value")),
+        TraceKind.RegisterRead => new RegisterRead(WindowOf(detail), ReadRegister(), SizeOf(detail), ReadValue()),
+        TraceKind.RegisterWritten => new RegisterWritten(WindowOf(detail), ReadRegister(), SizeOf(detail), ReadValue()),
+        TraceKind.RegisterRestored => new RegisterRestored(ReadRegister(AmdIommu.MmioSize - 8), ReadValue()),
         TraceKind.MemoryWords => ReadWords(),
         TraceKind.MemoryBytes => ReadBytes(),
         TraceKind.PortOpened => ReadPort(),
@@ -128,8 +128,13 @@ public sealed class TraceReader
             : new(start, length, isMmio);
     }
 
-    private (RegisterWindow Window, ulong At, int Size, ulong Value) ReadAccess(int detail) =>
-        ((RegisterWindow)(detail >> 2), _input.Number("register.offset"), 1 << (detail & 3), _input.Number("register.value"));
+    private static RegisterWindow WindowOf(int detail) => (RegisterWindow)(detail >> 2);
+
+    private static int SizeOf(int detail) => 1 << (detail & 3);
+
+    private ulong ReadRegister(ulong limit = ulong.MaxValue) => _input.Number("register.offset", limit);
+
+    private ulong ReadValue() => _input.Number("register.value");
 
     private MemoryWritten ReadWords()
     {
