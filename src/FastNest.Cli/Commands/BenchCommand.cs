@@ -41,14 +41,7 @@ internal static class BenchCommand
         command.SetAction(parsed =>
         {
             BenchReport report = Comparison.Run(parsed.GetValue(quick), parsed.GetValue(only));
-            if (parsed.GetValue(json))
-            {
-                terminal.WriteJson(report);
-            }
-            else
-            {
-                BenchText.Write(terminal, report);
-            }
+            terminal.Write(report, parsed.GetValue(json), BenchText.Write);
 
             foreach (string file in parsed.GetValue(into) ?? [])
             {

@@ -30,14 +30,7 @@ internal static class BisectCommand
 
     private static int Show(Terminal terminal, BisectReport report, bool json)
     {
-        if (json)
-        {
-            terminal.WriteJson(report);
-        }
-        else
-        {
-            BisectText.Write(terminal, report);
-        }
+        terminal.Write(report, json, BisectText.Write);
 
         return report.Difference is null ? ExitCode.Agreed : ExitCode.Disagreed;
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using FastNest.Cli.Captures;
 
 namespace FastNest.Cli.Commands;
 
@@ -6,4 +7,22 @@ namespace FastNest.Cli.Commands;
 internal static class Options
 {
     public static Option<bool> Json() => new("--json") { Description = "Print one JSON object and nothing else." };
+
+    /// <summary>A whole number within limits; null where it is not given.</summary>
+    public static Option<int?> Number(string name, string description, int least, int most) => new(name)
+    {
+        HelpName = "N",
+        Description = description,
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (Quantity.TryAny(text, out ulong number) && number >= (ulong)least && number <= (ulong)most)
+            {
+                return (int)number;
+            }
+
+            result.AddError($"{name} {text}: expected a number from {least} to {most}");
+            return null;
+        },
+    };
 }

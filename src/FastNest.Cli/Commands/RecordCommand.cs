@@ -19,8 +19,8 @@ internal static class RecordCommand
             HelpName = "DIR",
             Description = "The folder of a capture: its driver, then its requests; without it, a workload made from a seed.",
         };
-        Option<int?> seed = Number("--seed", "What the workload's choices follow from; without it, 1.", 0, int.MaxValue);
-        Option<int?> steps = Number("--steps", $"How long the workload is; without it, {DefaultSteps}.", 1, MostSteps);
+        Option<int?> seed = Options.Number("--seed", "What the workload's choices follow from; without it, 1.", 0, int.MaxValue);
+        Option<int?> steps = Options.Number("--steps", $"How long the workload is; without it, {DefaultSteps}.", 1, MostSteps);
         Option<bool> json = Options.Json();
         var command = new Command("record", "Writes a trace: the same arguments give the same bytes.") { file, capture, seed, steps, json };
         command.Validators.Add(result =>
@@ -36,14 +36,7 @@ internal static class RecordCommand
             RecordReport report = parsed.GetValue(capture) is { } folder
                 ? Capture(path, new(CaptureFolder.Open(folder)))
                 : Workload(path, parsed.GetValue(seed) ?? 1, parsed.GetValue(steps) ?? DefaultSteps);
-            if (parsed.GetValue(json))
-            {
-                terminal.WriteJson(report);
-            }
-            else
-            {
-                TraceText.Write(terminal, report);
-            }
+            terminal.Write(report, parsed.GetValue(json), TraceText.Write);
 
             return ExitCode.Agreed;
         });
@@ -58,21 +51,4 @@ internal static class RecordCommand
         using var recording = new WorkloadRecording(stream, seed);
         return recording.Run(steps, path);
     });
-
-    private static Option<int?> Number(string name, string description, int least, int most) => new(name)
-    {
-        HelpName = "N",
-        Description = description,
-        CustomParser = result =>
-        {
-            string text = result.Tokens[0].Value;
-            if (Quantity.TryAny(text, out ulong number) && number >= (ulong)least && number <= (ulong)most)
-            {
-                return (int)number;
-            }
-
-            result.AddError($"{name} {text}: expected a number from {least} to {most}");
-            return null;
-        },
-    };
 }

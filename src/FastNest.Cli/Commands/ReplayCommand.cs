@@ -12,6 +12,7 @@ namespace FastNest.Cli.Commands;
 internal static class ReplayCommand
 {
     private const string EveryStrategy = "all";
+    private const int MostRounds = 1_000_000;
 
     public static Command Make(Terminal terminal)
     {
@@ -24,12 +25,8 @@ internal static class ReplayCommand
             Description = "How the engine walks; without it, in every way.",
             CustomParser = ParseStrategy,
         };
-        var repeat = new Option<int?>("--repeat")
-        {
-            HelpName = "N",
-            Description = "Timed rounds over all requests; without it, as many as a stable median needs.",
-            CustomParser = ParseRepeat,
-        };
+        Option<int?> repeat = Options.Number(
+            "--repeat", "Timed rounds over all requests; without it, as many as a stable median needs.", 1, MostRounds);
         var driver = new Option<bool>("--driver") { Description = "Replay the driver's register accesses and commands instead." };
         Option<bool> json = Options.Json();
         var command = new Command("replay", "Puts recorded requests through the engine and the reference and compares the answers.")
@@ -64,14 +61,7 @@ internal static class ReplayCommand
     {
         IReadOnlyList<TraceRun> runs = strategies is null ? TraceRun.All : [.. strategies.Select(TraceRun.Of)];
         TraceReport report = terminal.Run($"replaying {Path.GetFileName(path)}", !json, meter => new TraceReplay(path).Run(runs, meter));
-        if (json)
-        {
-            terminal.WriteJson(report);
-        }
-        else
-        {
-            TraceText.Write(terminal, report);
-        }
+        terminal.Write(report, json, TraceText.Write);
 
         return report.AllAgreed ? ExitCode.Agreed : ExitCode.Disagreed;
     }
@@ -87,14 +77,7 @@ internal static class ReplayCommand
     /// <returns>The exit code.</returns>
     internal static int Show(Terminal terminal, ReplayReport report, bool json)
     {
-        if (json)
-        {
-            terminal.WriteJson(report);
-        }
-        else
-        {
-            ReplayText.Write(terminal, report);
-        }
+        terminal.Write(report, json, ReplayText.Write);
 
         return report.AllAgreed ? ExitCode.Agreed : ExitCode.Disagreed;
     }
@@ -102,14 +85,7 @@ internal static class ReplayCommand
     private static int Driver(Terminal terminal, CaptureFolder capture, bool json)
     {
         DriverReport report = terminal.Run($"replaying {capture.Name}", !json, meter => new DriverReplay(capture).Run(meter));
-        if (json)
-        {
-            terminal.WriteJson(report);
-        }
-        else
-        {
-            DriverText.Write(terminal, report);
-        }
+        terminal.Write(report, json, DriverText.Write);
 
         return report.AllAgreed ? ExitCode.Agreed : ExitCode.Disagreed;
     }
@@ -128,19 +104,6 @@ internal static class ReplayCommand
         }
 
         result.AddError($"--strategy {name}: expected one of {Strategy.Names}, {EveryStrategy}");
-        return null;
-    }
-
-    private static int? ParseRepeat(ArgumentResult result)
-    {
-        const int most = 1_000_000;
-        string text = result.Tokens[0].Value;
-        if (Quantity.TryAny(text, out ulong rounds) && rounds is > 0 and <= most)
-        {
-            return (int)rounds;
-        }
-
-        result.AddError($"--repeat {text}: expected a number from 1 to {most}");
         return null;
     }
 }

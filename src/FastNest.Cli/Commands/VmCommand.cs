@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using FastNest.Cli.Captures;
 using FastNest.Cli.Output;
 using FastNest.Cli.Vms;
@@ -10,16 +9,12 @@ namespace FastNest.Cli.Commands;
 internal static class VmCommand
 {
     private const int DefaultSeconds = 5;
+    private const int MostSeconds = 86_400;
 
     public static Command Make(Terminal terminal, TextWriter error)
     {
-        var seconds = new Option<int>("--seconds")
-        {
-            HelpName = "N",
-            Description = $"How long the VMs run; without it, {DefaultSeconds} seconds.",
-            DefaultValueFactory = _ => DefaultSeconds,
-            CustomParser = ParseSeconds,
-        };
+        Option<int?> seconds = Options.Number(
+            "--seconds", $"How long the VMs run; without it, {DefaultSeconds} seconds.", 1, MostSeconds);
         var capture = new Option<string?>("--capture")
         {
             HelpName = "DIR",
@@ -33,7 +28,7 @@ internal static class VmCommand
         command.SetAction(parsed =>
         {
             CaptureFolder? folder = parsed.GetValue(capture) is { } path ? CaptureFolder.Open(path) : null;
-            return Show(terminal, Run(new(error), folder, TimeSpan.FromSeconds(parsed.GetValue(seconds))), parsed.GetValue(json));
+            return Show(terminal, Run(new(error), folder, TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? DefaultSeconds)), parsed.GetValue(json));
         });
         return command;
     }
@@ -42,14 +37,7 @@ internal static class VmCommand
     /// <returns>The exit code.</returns>
     internal static int Show(Terminal terminal, VmReport report, bool json)
     {
-        if (json)
-        {
-            terminal.WriteJson(report);
-        }
-        else
-        {
-            VmText.Write(terminal, report);
-        }
+        terminal.Write(report, json, VmText.Write);
 
         return report.Wrong == 0 ? ExitCode.Agreed : ExitCode.Disagreed;
     }
@@ -60,18 +48,5 @@ internal static class VmCommand
         VmReport report = scenario.Run(duration, line.IsSeen ? report => line.Show(VmText.Live(report)) : null);
         line.Clear();
         return report;
-    }
-
-    private static int ParseSeconds(ArgumentResult result)
-    {
-        const int most = 86_400;
-        string text = result.Tokens[0].Value;
-        if (Quantity.TryAny(text, out ulong seconds) && seconds is > 0 and <= most)
-        {
-            return (int)seconds;
-        }
-
-        result.AddError($"--seconds {text}: expected a number from 1 to {most}");
-        return 0;
     }
 }

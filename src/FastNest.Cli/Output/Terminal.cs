@@ -46,6 +46,19 @@ internal sealed class Terminal
 
     public void WriteJson<T>(T value) => Output.WriteLine(JsonSerializer.Serialize(value, Json));
 
+    /// <summary>Writes a report as JSON, or as text.</summary>
+    public void Write<T>(T report, bool json, Action<Terminal, T> text)
+    {
+        if (json)
+        {
+            WriteJson(report);
+        }
+        else
+        {
+            text(this, report);
+        }
+    }
+
     /// <summary>Does work; on a terminal that shows text, a bar appears when it takes longer than a second.</summary>
     /// <param name="title">What is done.</param>
     /// <param name="isText">Whether the result is shown as text.</param>

@@ -16,11 +16,7 @@ namespace FastNest.Cli.Traces;
 /// </summary>
 internal sealed class TraceBisect(string path, TraceRun left, TraceRun right)
 {
-    public BisectReport Run(WorkMeter meter)
-    {
-        double length = Math.Max(1, File.Exists(path) ? new FileInfo(path).Length : 1);
-        return TraceFile.Read(path, reader => Run(reader, () => meter.Report(reader.Position / length)));
-    }
+    public BisectReport Run(WorkMeter meter) => TraceFile.Read<BisectReport>(path, meter, Run);
 
     private BisectReport Run(TraceReader reader, Action tick)
     {

@@ -1,4 +1,5 @@
 using FastNest.Cli.Captures;
+using FastNest.Cli.Output;
 using FastNest.Traces;
 
 namespace FastNest.Cli.Traces;
@@ -6,7 +7,7 @@ namespace FastNest.Cli.Traces;
 /// <summary>A file that holds a trace.</summary>
 internal static class TraceFile
 {
-    /// <summary>Writes one; a failure leaves none.</summary>
+    /// <summary>Writes one; a capture that is refused on the way leaves none.</summary>
     public static RecordReport Write(string path, Func<Stream, RecordReport> record)
     {
         try
@@ -26,12 +27,17 @@ internal static class TraceFile
     }
 
     /// <summary>Reads one from its start.</summary>
-    public static T Read<T>(string path, Func<TraceReader, T> work)
+    /// <param name="path">The file.</param>
+    /// <param name="meter">Told of the progress.</param>
+    /// <param name="work">What is done with it; it calls its second argument now and then, for the meter.</param>
+    public static T Read<T>(string path, WorkMeter meter, Func<TraceReader, Action, T> work)
     {
         try
         {
             using FileStream stream = File.OpenRead(path);
-            return work(new(stream));
+            var reader = new TraceReader(stream);
+            double length = Math.Max(1, stream.CanSeek ? stream.Length : 1);
+            return work(reader, () => meter.Report(reader.Position / length));
         }
         catch (TraceException exception)
         {

@@ -14,11 +14,9 @@ internal sealed class TraceReplay(string path)
     public TraceReport Run(IReadOnlyList<TraceRun> runs, WorkMeter meter)
     {
         List<TraceScore> scores = [];
-        double length = Math.Max(1, File.Exists(path) ? new FileInfo(path).Length : 1);
         foreach (TraceRun run in runs)
         {
-            WorkMeter part = meter.Part(1.0 / runs.Count);
-            scores.Add(TraceFile.Read(path, reader => Run(run, reader, () => part.Report(reader.Position / length))));
+            scores.Add(TraceFile.Read(path, meter.Part(1.0 / runs.Count), (reader, tick) => Run(run, reader, tick)));
         }
 
         return new(Path.GetFileName(path), _records, _requests, _reads, _hashes, scores);
