@@ -8,29 +8,24 @@ internal sealed class EngineContender : IContender
 {
     private readonly Workload _workload;
     private readonly TranslationPort _port;
-    private readonly TranslationRequest[] _requests = [];
     private readonly TranslationResult[] _results = new TranslationResult[Workload.Batch];
 
     public EngineContender(string name, Workload workload, CacheOptions caches, WalkStrategy strategy)
     {
         Name = name;
         _workload = workload;
-        _port = workload.Machine.Iommu.OpenPort(caches, strategy);
-        if (workload.Machine.Devices > 1)
-        {
-            _requests = [.. workload.Iovas.Select((iova, i) => workload.Machine.Requester(workload.Devices[i]).Request(iova, Access.Read))];
-        }
-    }
+        _port = workload.Machine.Iommu.OpenPort(caches, strategy);    }
 
     public string Name { get; }
 
     public void Run()
     {
-        if (_requests.Length != 0)
+        TranslationRequest[] requests = _workload.Requests;
+        if (requests.Length != 0)
         {
-            for (int done = 0; done < _requests.Length; done += Workload.Batch)
+            for (int done = 0; done < requests.Length; done += Workload.Batch)
             {
-                _port.Translate(_requests.AsSpan(done, Workload.Batch), _results);
+                _port.Translate(requests.AsSpan(done, Workload.Batch), _results);
             }
 
             return;

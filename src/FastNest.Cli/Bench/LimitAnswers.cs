@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using FastNest.Lanes;
+using FastNest.Requests;
 
 namespace FastNest.Cli.Bench;
 
@@ -21,7 +23,6 @@ internal sealed class LimitAnswers<TLanes> : IContender
     private readonly LimitTable _requesters;
     private readonly LimitTable _guest;
     private readonly LimitTable _host;
-    private readonly ulong[] _requests;
     private readonly ulong[] _iovas = new ulong[Workload.Batch];
     private readonly ulong[] _tags = new ulong[Workload.Batch];
     private readonly ulong[] _found = new ulong[Workload.Batch];
@@ -40,10 +41,9 @@ internal sealed class LimitAnswers<TLanes> : IContender
         _requesters = new(machine.Devices);
         _guest = new(Math.Max(1, machine.Pages / 256));
         _host = new(Math.Max(1, machine.Pages / 256));
-        _requests = [.. workload.Iovas.SelectMany((iova, i) => new[] { iova, (ulong)workload.Devices[i] })];
         for (int device = 0; device < machine.Devices; device++)
         {
-            _requesters.Put((ulong)device, (ulong)device << TagShift);
+            _requesters.Put(machine.Requester(device).Request(0, Access.Read).Requester, (ulong)device << TagShift);
         }
 
         for (int page = 0; page < machine.Pages; page++)
@@ -67,7 +67,7 @@ internal sealed class LimitAnswers<TLanes> : IContender
 
             if (_workload.Machine.Devices > 1)
             {
-                Stage(ref _requests[2 * done]);
+                Stage(ref MemoryMarshal.GetReference(MemoryMarshal.Cast<TranslationRequest, ulong>(_workload.Requests.AsSpan(done))));
                 iovas = ref _iovas[0];
             }
 

@@ -1,3 +1,5 @@
+using FastNest.Requests;
+
 namespace FastNest.Cli.Bench;
 
 /// <summary>Which pages are asked for, in which order.</summary>
@@ -19,6 +21,10 @@ internal sealed class Workload
             Iovas[i] = machine.Iova(page) | (uint)random.Next(4096);
             Devices[i] = page / machine.PagesPerDevice;
         }
+
+        Requests = machine.Devices == 1
+            ? []
+            : [.. Iovas.Select((iova, i) => machine.Requester(Devices[i]).Request(iova, Access.Read))];
     }
 
     /// <summary>random; zipf: few pages often; sequential; ring: as a device goes round its buffers, four requests a page.</summary>
@@ -30,6 +36,9 @@ internal sealed class Workload
 
     /// <summary>The device of each request.</summary>
     public int[] Devices { get; }
+
+    /// <summary>The same with who asks, if there is more than one device; all contenders read these, as they all read the addresses.</summary>
+    public TranslationRequest[] Requests { get; }
 
     private static int Page(string pattern, int i, int pages, Random random) => pattern switch
     {

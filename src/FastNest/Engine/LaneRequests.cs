@@ -91,7 +91,7 @@ internal sealed class LaneRequests(LaneRequesters requesters)
     public void Set(int index, int place, ulong iova, in LaneRequester requester)
     {
         Set(index, place, iova, requester.Bound, 0);
-        SetOut(index, in requester);
+        SetOut(index, requester.Roots);
     }
 
     /// <summary>Sets requests out that do not stand in all columns yet.</summary>
@@ -102,7 +102,7 @@ internal sealed class LaneRequests(LaneRequesters requesters)
             uint kept = (uint)(Unsafe.Add(ref Places, i) >> KeptShift);
             if (kept != IsSetOut)
             {
-                SetOut(i, in requesters.At(kept));
+                SetOut(i, in requesters.RootsAt(kept));
             }
         }
     }
@@ -114,15 +114,16 @@ internal sealed class LaneRequests(LaneRequesters requesters)
         _setOut = Count;
     }
 
-    private void SetOut(int index, in LaneRequester requester)
+    private void SetOut(int index, in LaneRoots roots)
     {
         ref ulong at = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_columns), index);
-        Unsafe.Add(ref at, 2 * Stride) = LaneBound.Tag(requester.Bound);
-        Unsafe.Add(ref at, 3 * Stride) = LaneBound.SecondTag(requester.Bound);
-        Unsafe.Add(ref at, 4 * Stride) = LaneBound.Need(requester.Bound);
-        Unsafe.Add(ref at, 5 * Stride) = requester.Root;
-        Unsafe.Add(ref at, 6 * Stride) = requester.HostRoot;
-        Unsafe.Add(ref at, 7 * Stride) = LaneBound.Answer(requester.Bound);
+        ulong bound = Unsafe.Add(ref at, 8 * Stride);
+        Unsafe.Add(ref at, 2 * Stride) = LaneBound.Tag(bound);
+        Unsafe.Add(ref at, 3 * Stride) = LaneBound.SecondTag(bound);
+        Unsafe.Add(ref at, 4 * Stride) = LaneBound.Need(bound);
+        Unsafe.Add(ref at, 5 * Stride) = roots.First;
+        Unsafe.Add(ref at, 6 * Stride) = roots.Second;
+        Unsafe.Add(ref at, 7 * Stride) = LaneBound.Answer(bound);
         Unsafe.Add(ref at, Stride) |= (ulong)IsSetOut << KeptShift;
     }
 

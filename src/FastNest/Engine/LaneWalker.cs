@@ -12,7 +12,7 @@ internal abstract class LaneWalker
     public abstract int Take(
         ReadOnlySpan<TranslationRequest> asked,
         int from,
-        ulong stamp,
+        ulong mark,
         AddressRange messages,
         LaneRequesters requesters,
         LaneRequests taken);

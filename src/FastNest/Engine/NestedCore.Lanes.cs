@@ -74,12 +74,19 @@ internal sealed partial class NestedCore<TGuest, THost>
         }
 
         _lanes.Clear();
-        ulong shape = 0;
+        _requesters.Advance(_clock.Now);
+        if (_requesters.TryShape(requests[0].Requester, out LaneShape first))
+        {
+            _lanes.Shape = first;
+        }
+
+        ulong shape = _lanes.Shape.Key;
         for (int i = 0; i < requests.Length; i++)
         {
-            ulong stamp = LaneRequester.StampOf(_clock.Now, shape);
-            int known = _walker!.Take(requests, i, stamp, regime.MessageWindow, _requesters, _lanes);
-            known += StageKnown(requests, i + known, stamp, regime.MessageWindow);
+            _requesters.Advance(_clock.Now);
+            ulong mark = _requesters.MarkOf(in _lanes.Shape);
+            int known = _walker!.Take(requests, i, mark, regime.MessageWindow, _requesters, _lanes);
+            known += StageKnown(requests, i + known, mark, regime.MessageWindow);
             _contexts.Counters.Hits += known;
             i += known;
             if (i < requests.Length)
@@ -91,7 +98,7 @@ internal sealed partial class NestedCore<TGuest, THost>
 
     /// <summary>Takes requests of one shape, up to one whose requester has not been met lately.</summary>
     /// <returns>How many.</returns>
-    private int StageKnown(ReadOnlySpan<TranslationRequest> requests, int from, ulong stamp, AddressRange messages)
+    private int StageKnown(ReadOnlySpan<TranslationRequest> requests, int from, ulong mark, AddressRange messages)
     {
         ulong start = messages.First;
         ulong length = messages.Length;
@@ -104,14 +111,13 @@ internal sealed partial class NestedCore<TGuest, THost>
         {
             ref TranslationRequest request = ref Unsafe.Add(ref first, i);
             uint kept = requesters.Find(request.Requester);
-            ref LaneRequester requester = ref requesters.At(kept);
-            if (((requester.Who ^ request.Requester) | (requester.Stamp ^ stamp)) != 0
+            if (!requesters.TryTake(kept, request.Requester, mark, out ulong bound)
                 || (!request.HasPasid && request.Iova - start < length))
             {
                 break;
             }
 
-            lanes.Set(taken, i, request.Iova, requester.Bound, kept);
+            lanes.Set(taken, i, request.Iova, bound, kept);
         }
 
         lanes.Count = taken;
@@ -165,14 +171,14 @@ internal sealed partial class NestedCore<TGuest, THost>
             return;
         }
 
-        var requester = new LaneRequester(
-            request.Requester, LaneRequester.StampOf(_clock.Now, shape), LaneBound.Of(needs, in lanes), lanes.Root, lanes.HostRoot);
+        var requester = new LaneRequester(request.Requester, LaneBound.Of(needs, in lanes), new(lanes.Root, lanes.HostRoot));
         _lanes.Set(_lanes.Count++, place, request.Iova, in requester);
         if (_requesters.IsOn)
         {
             // Whoever is kept there may have requests in this batch.
             _lanes.SetOutTaken();
-            _requesters.At(_requesters.Find(requester.Who)) = requester;
+            _requesters.Advance(_clock.Now);
+            _requesters.Keep(in requester, in _lanes.Shape);
         }
     }
 

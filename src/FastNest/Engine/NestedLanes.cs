@@ -51,10 +51,10 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
     public override int Take(
         ReadOnlySpan<TranslationRequest> asked,
         int from,
-        ulong stamp,
+        ulong mark,
         AddressRange messages,
         LaneRequesters requesters,
-        LaneRequests taken) => RequesterLanes<TLanes>.Take(asked, from, stamp, messages, requesters, taken);
+        LaneRequests taken) => RequesterLanes<TLanes>.Take(asked, from, mark, messages, requesters, taken);
 
     public override void Serve(LaneRequests requests, AddressRange messages, Span<ulong> results, PlaceSet unserved)
     {

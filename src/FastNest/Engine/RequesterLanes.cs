@@ -14,7 +14,7 @@ internal static class RequesterLanes<TLanes>
     /// <summary>Takes full groups of requests, up to one in which something else is found.</summary>
     /// <param name="asked">The requests.</param>
     /// <param name="from">The first.</param>
-    /// <param name="stamp">What their requesters must have in common; see <see cref="LaneRequester.StampOf"/>.</param>
+    /// <param name="mark">The mark of the requesters that are looked for.</param>
     /// <param name="messages">Where requests without a PASID are not for memory.</param>
     /// <param name="requesters">Whom one knows.</param>
     /// <param name="taken">Receives them.</param>
@@ -22,12 +22,13 @@ internal static class RequesterLanes<TLanes>
     public static int Take(
         ReadOnlySpan<TranslationRequest> asked,
         int from,
-        ulong stamp,
+        ulong mark,
         AddressRange messages,
         LaneRequesters requesters,
         LaneRequests taken)
     {
-        TLanes stamps = TLanes.All(stamp);
+        TLanes marked = TLanes.All(mark);
+        TLanes marks = TLanes.All(LaneRequesters.Marks);
         TLanes first = TLanes.All(messages.First);
         TLanes last = TLanes.All(messages.Length - 1);
         TLanes topmost = TLanes.All(messages.IsEmpty ? 0 : Topmost);
@@ -41,14 +42,12 @@ internal static class RequesterLanes<TLanes>
         {
             TLanes.LoadPairs(in source, i, out TLanes iova, out TLanes who);
             TLanes places = requesters.Find(who);
-            TLanes offsets = places << LaneRequester.SizeShift;
-            TLanes.GatherPairs(table, offsets, out TLanes known, out TLanes stood);
-            TLanes.GatherPairs(table + 2 * sizeof(ulong), offsets, out TLanes bound, out _);
+            TLanes.GatherPairs(table, places << LaneRequesters.SizeShift, out TLanes known, out TLanes bound);
 
             // Inside the messages' range both differences are not negative.
             TLanes distance = iova - first;
             TLanes elsewhere = distance | (last - distance) | (who << (63 - TranslationRequest.PasidPresentBit));
-            TLanes unlike = TLanes.OrAndNot((known ^ who) | (stood ^ stamps), topmost, elsewhere);
+            TLanes unlike = TLanes.OrAndNot(TLanes.OrAnd(known ^ who ^ marked, who, marks), topmost, elsewhere);
             if (!TLanes.IsZero(unlike))
             {
                 break;

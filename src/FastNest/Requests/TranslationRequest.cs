@@ -17,9 +17,9 @@ public readonly record struct TranslationRequest
     private const ulong PasidPresent = 1UL << PasidPresentBit;
     private const ulong PrivilegedBit = 1UL << 53;
     private const int PasidShift = 32;
-    private const int KindShift = 54;
-    private const ulong KindMask = 3UL << KindShift;
-    private const int AccessShift = 56;
+    internal const int KindShift = 54;
+    internal const ulong KindMask = 3UL << KindShift;
+    internal const int AccessShift = 56;
 
     private readonly ulong _iova;
 

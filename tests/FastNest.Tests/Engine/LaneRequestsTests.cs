@@ -55,13 +55,16 @@ public sealed class LaneRequestsTests
         var requesters = new LaneRequesters(2);
         var requests = new LaneRequests(requesters);
         LaneContext other = Context(11);
-        requesters.At(0) = Requester(6, in s_context);
-        requesters.At(1) = Requester(7, in other);
+        LaneRequester even = Requester(6, in s_context) with { Who = 2 };
+        LaneRequester odd = Requester(7, in other) with { Who = 3 };
+        requesters.Keep(in even, default);
+        requesters.Keep(in odd, default);
         requests.Clear();
-        requests.Set(requests.Count++, 20, 0x6000, requesters.At(1).Bound, 1);
-        requests.Set(requests.Count++, 21, 0x7000, requesters.At(0).Bound, 0);
+        requests.Set(requests.Count++, 20, 0x6000, odd.Bound, 1);
+        requests.Set(requests.Count++, 21, 0x7000, even.Bound, 0);
         requests.SetOutTaken();
-        requesters.At(0) = requesters.At(1) = default;
+        requesters.Keep(even with { Roots = default }, default);
+        requesters.Keep(odd with { Roots = default }, default);
         requests.SetOut(0, 2);
         Check(requests, 0, [0x6000, 0x7000], in other, 7);
         Check(requests, 1, [0x6000, 0x7000], in s_context, 6);
@@ -124,7 +127,7 @@ public sealed class LaneRequestsTests
     }
 
     private static LaneRequester Requester(ulong needs, in LaneContext context) =>
-        new(1, 1, LaneBound.Of(needs, in context), context.Root, context.HostRoot);
+        new(1, LaneBound.Of(needs, in context), new(context.Root, context.HostRoot));
 
     private static void Check(LaneRequests requests, int at, ulong[] iovas, in LaneContext context, ulong needs)
     {
