@@ -113,6 +113,35 @@ public sealed class LaneRequestersTests
     }
 
     [Fact]
+    public void RequestsOutOfTheOrdinaryAreNotTakenSideBySide()
+    {
+        var requesters = new LaneRequesters(1);
+        LaneShape shape = Shape(1);
+        requesters.Keep(new(Who(3), 0, default), in shape);
+        var taken = new LaneRequests(requesters);
+        var usual = new TranslationRequest(new(3), 0, Access.Read);
+        Assert.Equal(4, Take(usual, requesters.MarkOf(in shape)));
+        for (int kind = 0; kind < 4; kind++)
+        {
+            for (int access = 0; access < 256; access += 8)
+            {
+                TranslationRequest request = new(new(3), 0, (Access)access | Access.Read) { Kind = (RequestKind)kind };
+                for (ulong mark = LaneRequesters.Marks; mark != 0 && request != usual; mark = (mark - 1) & LaneRequesters.Marks)
+                {
+                    Assert.Equal(0, Take(request, mark));
+                }
+            }
+        }
+
+        int Take(TranslationRequest request, ulong mark)
+        {
+            taken.Clear();
+            taken.Count = 0;
+            return RequesterLanes<PortableLanes>.Take([request, request, request, request], 0, mark, AddressRange.Empty, requesters, taken);
+        }
+    }
+
+    [Fact]
     public void NobodyIsKnownAtFirst()
     {
         var requesters = new LaneRequesters(1);
