@@ -102,10 +102,10 @@ internal sealed class LaneRequesters
         }
     }
 
-    /// <summary>The shape of a requester who is alive.</summary>
+    /// <summary>The shape of a requester who was alive when the clock was last asked.</summary>
     /// <param name="who">The requester.</param>
     /// <param name="shape">Its shape.</param>
-    /// <returns>False when the requester has not been met lately.</returns>
+    /// <returns>False when it had not been met lately.</returns>
     public bool TryShape(ulong who, out LaneShape shape)
     {
         ulong unlike = _entries[Find(who)].Who ^ who ^ _since;

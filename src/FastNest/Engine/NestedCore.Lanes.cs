@@ -74,7 +74,6 @@ internal sealed partial class NestedCore<TGuest, THost>
         }
 
         _lanes.Clear();
-        _requesters.Advance(_clock.Now);
         if (_requesters.TryShape(requests[0].Requester, out LaneShape first))
         {
             _lanes.Shape = first;
@@ -177,7 +176,6 @@ internal sealed partial class NestedCore<TGuest, THost>
         {
             // Whoever is kept there may have requests in this batch.
             _lanes.SetOutTaken();
-            _requesters.Advance(_clock.Now);
             _requesters.Keep(in requester, in _lanes.Shape);
         }
     }
