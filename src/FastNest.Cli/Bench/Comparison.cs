@@ -85,15 +85,19 @@ internal static class Comparison
         yield return new EngineContender("auto", workload, caches, WalkStrategy.Auto);
         if (scenario.Limit != LimitKind.Iotlb)
         {
-            yield return new LimitAnswers<PortableLanes>(workload, scenario.Limit);
-            if (Avx2Lanes.IsSupported)
+            bool[] ways = scenario.Limit == LimitKind.HostTables ? [false, true] : [true];
+            foreach (bool ahead in ways)
             {
-                yield return new LimitAnswers<Avx2Lanes>(workload, scenario.Limit);
-            }
+                yield return new LimitAnswers<PortableLanes>(workload, scenario.Limit, ahead);
+                if (Avx2Lanes.IsSupported)
+                {
+                    yield return new LimitAnswers<Avx2Lanes>(workload, scenario.Limit, ahead);
+                }
 
-            if (Avx512Lanes.IsSupported)
-            {
-                yield return new LimitAnswers<Avx512Lanes>(workload, scenario.Limit);
+                if (Avx512Lanes.IsSupported)
+                {
+                    yield return new LimitAnswers<Avx512Lanes>(workload, scenario.Limit, ahead);
+                }
             }
         }
 

@@ -8,7 +8,8 @@ namespace FastNest.Cli.Bench;
 /// <summary>
 /// The floor of whole answers, an experiment beside <see cref="LimitContender{TLanes}"/>: the same steps over a batch, but keys
 /// with tags, rights gathered on the way, results of sixteen bytes, and requests of several requesters, who are looked up. Still no
-/// faults, memory map, contexts or choice. What the engine needs beyond it, it owes to those.
+/// faults, memory map, contexts or choice. What the engine needs beyond it, it owes to those. One stage comes in two forms: step
+/// by step over the batch with entries brought near, or straight.
 /// </summary>
 internal sealed class LimitAnswers<TLanes> : IContender
     where TLanes : struct, ILanes<TLanes>
@@ -20,6 +21,7 @@ internal sealed class LimitAnswers<TLanes> : IContender
     private readonly Workload _workload;
     private readonly LimitKind _kind;
     private readonly bool _nested;
+    private readonly bool _ahead;
     private readonly LimitTable _requesters;
     private readonly LimitTable _guest;
     private readonly LimitTable _host;
@@ -31,8 +33,9 @@ internal sealed class LimitAnswers<TLanes> : IContender
     private readonly ulong[] _results = new ulong[2 * Workload.Batch];
     private readonly ulong _base;
 
-    public LimitAnswers(Workload workload, LimitKind kind)
+    public LimitAnswers(Workload workload, LimitKind kind, bool ahead)
     {
+        _ahead = ahead;
         _workload = workload;
         _kind = kind;
         _nested = kind != LimitKind.HostTables;
@@ -69,6 +72,12 @@ internal sealed class LimitAnswers<TLanes> : IContender
             {
                 Stage(ref MemoryMarshal.GetReference(MemoryMarshal.Cast<TranslationRequest, ulong>(_workload.Requests.AsSpan(done))));
                 iovas = ref _iovas[0];
+            }
+
+            if (!_nested && !_ahead)
+            {
+                Straight(ref iovas);
+                continue;
             }
 
             if (_nested)
@@ -154,6 +163,28 @@ internal sealed class LimitAnswers<TLanes> : IContender
             TLanes.Prefetch(pointer);
             TLanes.Store(pointer, ref _pointers[i], 0);
             TLanes.Store(found, ref _found[i], 0);
+        }
+    }
+
+    /// <summary>One stage of one device from address to answer, with nothing brought near.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Straight(ref ulong addresses)
+    {
+        TLanes mask = TLanes.All(_host.Mask << 4);
+        nint table = _host.Start;
+        TLanes tag = TLanes.Load(in _tags[0], 0);
+        TLanes spread = tag >>> (TagShift - 6);
+        for (int i = 0; i < Workload.Batch; i += TLanes.Count)
+        {
+            TLanes address = TLanes.Load(in addresses, i);
+            TLanes offsets = ((address >>> 17) + spread) & mask;
+            TLanes.GatherPairs(table, offsets, out TLanes known, out TLanes found);
+            TLanes pointer = (found & TLanes.All(AddressMask)) + ((address >>> 9) & TLanes.All(511 << 3)) + TLanes.All(_base);
+            TLanes entry = TLanes.Gather(pointer, (1u << TLanes.Count) - 1);
+            Check(((entry & TLanes.All(1)) ^ TLanes.All(1)) | (known ^ ((address >>> 21) | tag)));
+            TLanes page = TLanes.OrAnd(entry & TLanes.All(AddressMask), (entry >>> 61) & found, TLanes.All(RightsMask));
+            TLanes output = TLanes.Blend(TLanes.All(0xFFF), address, page);
+            TLanes.StorePairs(output, page | tag, ref _results[0], i);
         }
     }
 
