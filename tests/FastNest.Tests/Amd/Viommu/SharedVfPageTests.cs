@@ -92,6 +92,19 @@ public sealed class SharedVfPageTests : IDisposable
     }
 
     [Fact]
+    public void WhatIsPutBackIsNotPutOverAStore()
+    {
+        var window = new Intruder(_machine.Viommu.VfMmio);
+        var page = new SharedVfPage(window, _machine.Memory, Page, 5 << 12);
+        window.Meanwhile = () => Store(EventTail, 0x50);
+        Store(EventTail, 0x40);
+        Assert.True(page.Poll());
+        Assert.Equal(0x50UL, Load(EventTail));
+        Assert.True(page.Poll());
+        Assert.Equal(0UL, Load(EventTail));
+    }
+
+    [Fact]
     public void APageIsOneGuestsAlone()
     {
         _machine.Poke(Page + 0x200, 0x55); // no register is there

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using FastNest.Amd;
 using FastNest.Amd.Pprs;
+using FastNest.Amd.Viommu;
 using FastNest.Engine;
 using FastNest.Iommufd;
 using FastNest.Iommufd.AmdHost;
@@ -21,6 +22,7 @@ public sealed class AmdObjectTests
     private const ulong Ring = 0x0;
     private const ulong Semaphore = 0x3_0000;
     private const ulong Gcr3 = 0x4_0000;
+    private const ulong VfPage = 0x5_0000;
 
     [Fact]
     public void AVmIsMadeUsedAndTakenDownThroughTheObjects()
@@ -71,7 +73,9 @@ public sealed class AmdObjectTests
                 Poke(Ring + (ulong)i * 16 + 8, guestCommands[i].high);
             }
 
-            page.Write(8, 4, 32);
+            var shared = new SharedVfPage(page, machine.Memory, GuestMemory + VfPage);
+            Poke(VfPage + 8, 32);
+            Assert.True(shared.Poll());
         }
 
         Assert.Equal((FastNest.Memory.MemoryStatus.Ok, 0x55UL), (machine.Memory.Load64(GuestMemory + Semaphore, out ulong stored), stored));
