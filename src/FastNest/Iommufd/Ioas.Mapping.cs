@@ -124,6 +124,32 @@ public sealed partial class Ioas
             throw new IommufdException(Errno.EOVERFLOW, "length", length, $"iova 0x{iova:x} and length must be below 2^64 - 1");
         }
 
+        ulong removed = UnmapAll(RangeOf(iova, length));
+        return removed != 0 ? removed : throw new IommufdException(Errno.ENOENT, "iova", iova, $"nothing is mapped in 0x{length:x} bytes");
+    }
+
+    /// <summary>As <see cref="Unmap"/> where there may be nothing; without huge pages, mappings are cut at the range's ends.</summary>
+    internal ulong UnmapSome(ulong iova, ulong length)
+    {
+        using ObjectUse use = Use();
+        IovaRange range = RangeOf(iova, length);
+        lock (Gate)
+        {
+            if (!_hugePages)
+            {
+                Cut(range.Last);
+                if (iova != 0)
+                {
+                    Cut(iova - 1);
+                }
+            }
+        }
+
+        return UnmapAll(range);
+    }
+
+    private static IovaRange RangeOf(ulong iova, ulong length)
+    {
         if (length == 0)
         {
             throw new IommufdException(Errno.EINVAL, "length", length, "must not be zero");
@@ -134,8 +160,42 @@ public sealed partial class Ioas
             throw new IommufdException(Errno.EOVERFLOW, "length", length, $"from 0x{iova:x} on must end within 64 bits");
         }
 
-        ulong removed = UnmapAll(new(iova, iova + (length - 1)));
-        return removed != 0 ? removed : throw new IommufdException(Errno.ENOENT, "iova", iova, $"nothing is mapped in 0x{length:x} bytes");
+        return new(iova, iova + (length - 1));
+    }
+
+    /// <summary>Makes two mappings of one that goes on behind an address, if there is one. Under the lock, without huge pages.</summary>
+    private void Cut(ulong last)
+    {
+        if (!IsMapped(new(last, last), out IoasArea? area) || area!.Last == last)
+        {
+            return;
+        }
+
+        if (area.IsPlaceholder || area.RefusesAccess)
+        {
+            throw new IommufdException(Errno.EBUSY, "iova", area.Iova, "the mapping there is being made or unmapped");
+        }
+
+        if (area.AccessPins != 0 || area.Locks != 0 || (last + 1) % Alignment != 0)
+        {
+            throw new IommufdException(
+                Errno.EINVAL,
+                "iova",
+                last + 1,
+                $"must be a multiple of {Alignment}, in a mapping without pins ({area.AccessPins}) and queues ({area.Locks}), to be cut at");
+        }
+
+        _areas.Remove(area.Iova);
+        foreach (IoasArea part in (IoasArea[])
+        [
+            new(area.Iova, last - area.Iova + 1, area.Pages, area.Start, area.Rights),
+            new(last + 1, area.Last - last, area.Pages, area.At(last + 1), area.Rights),
+        ])
+        {
+            part.IsPlaceholder = false;
+            part.Holds = area.Holds;
+            _areas.Add(part.Iova, part);
+        }
     }
 
     /// <summary>Maps pages of any source; the caller has checked the flags and that the range does not wrap.</summary>

@@ -18,19 +18,24 @@ public sealed partial class IommufdContext
 
     /// <summary>
     /// Carries a command out that is given as ioctl() takes it: a command word and a structure, both laid out as in Linux
-    /// include/uapi/linux/iommufd.h, little-endian. Never throws for what a caller puts in.
+    /// include/uapi/linux/iommufd.h, little-endian. Never throws for what a caller puts in. Calls of VFIO's type 1 container
+    /// (include/uapi/linux/vfio.h) are taken as well, for the IOAS that IOMMU_VFIO_IOAS set.
     /// </summary>
     /// <param name="command">_IO(';', number).</param>
-    /// <param name="argument">The structure, of any version; it holds the answer afterwards. Where it ends, so does the caller's memory.</param>
+    /// <param name="argument">The structure, of any version; it holds the answer afterwards. Where it ends, so does the caller's memory.
+    /// Where ioctl() takes a number in place of a pointer (VFIO_CHECK_EXTENSION, VFIO_SET_IOMMU), its 4 or 8 bytes.</param>
     /// <param name="caller">The process that calls, whose addresses the pointers are; null for <see cref="Process"/>.</param>
-    /// <returns>0, or the negative of an <see cref="Errno"/>.</returns>
+    /// <returns>0, or the negative of an <see cref="Errno"/>; of VFIO_CHECK_EXTENSION 1 for yes.</returns>
     /// <exception cref="ObjectDisposedException">The context is closed.</exception>
     public int Ioctl(uint command, Span<byte> argument, UserAddressSpace? caller = null)
     {
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _closed) != 0, this);
         try
         {
-            return -(int)IoctlTable.Run(command, argument, new IoctlCaller(this, caller ?? Process));
+            var called = new IoctlCaller(this, caller ?? Process);
+            return IoctlTable.Has(command)
+                ? -(int)IoctlTable.Run(command, argument, in called)
+                : VfioTable.Run(command, argument, in called);
         }
         catch (IommufdException exception)
         {

@@ -7,15 +7,13 @@ internal static class IoctlTable
     private const uint First = 0x80;
     private const uint Last = 0x94;
 
-    /// <summary>Carries a command out.</summary>
+    /// <summary>Whether a command is in the table, if it is any; others are VFIO's.</summary>
+    public static bool Has(uint command) => (byte)command is >= (byte)First and <= (byte)Last;
+
+    /// <summary>Carries a command out that is in the table.</summary>
     /// <exception cref="IommufdException">ENOTTY: no such command. EFAULT: no structure. Others: the command's.</exception>
     public static Errno Run(uint command, Span<byte> argument, in IoctlCaller caller)
     {
-        if ((byte)command is < (byte)First or > (byte)Last)
-        {
-            throw new IommufdException(Errno.ENOTTY, "command", command, $"numbers go from 0x{First:x} to 0x{Last:x}");
-        }
-
         if (argument.Length < sizeof(uint))
         {
             throw new IommufdException(Errno.EFAULT, "argument", (ulong)argument.Length, "bytes have no room for the size");

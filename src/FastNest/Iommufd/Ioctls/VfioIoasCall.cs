@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace FastNest.Iommufd.Ioctls;
 
-/// <summary>IOMMU_VFIO_IOAS: which IOAS the calls of VFIO mean. Those calls themselves are not offered.</summary>
+/// <summary>IOMMU_VFIO_IOAS: which IOAS VFIO's own calls mean; see <see cref="VfioTable"/>.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct VfioIoasCall : IIoctl
 {
