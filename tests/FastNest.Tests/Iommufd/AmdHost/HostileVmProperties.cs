@@ -256,11 +256,13 @@ public sealed class HostileVmProperties
             for (ulong table = _context; table < _context + 0x4000; table += 0x1000)
             {
                 ulong index = table == _context ? 0 : 0x9000UL >> (12 + 9 * (int)((_context + 0x4000 - table) / 0x1000)) & 511;
-                _hostile.Poke(table + index * 8, (table + 0x1000) | 7);
+                _hostile.Poke(table + index * 8, (table + 0x1000) | (table == _context ? 1UL : 7));
             }
 
             _hostile.Poke(_context + 0x4000 + 9 * 8, _dice.Of(Page, Page, _dice.Word() & 0xF_F000, _steady.Memory, _dice.Word()) | 7);
             _hostile.Attach(_device, HostedGuest.Entry(_context, Domain));
+            Settle(_hostile);
+            _hostile.SendAndWait(Bits.Command(3, (ulong)Domain << 32, 0x7FFF_FFFF_FFFF_F007));
             Reach(new Requester(new(HostileDevice)).Request(0x9000, Access.Read));
         }
 
