@@ -184,7 +184,7 @@ public sealed class HostileVmProperties
                     break;
                 case 1:
                     _hostile.Viommu.Page.Write(
-                        _dice.Of<ulong>(0, 8, 0x10, 0x18, 0x20, 0x30, 0x38, 0x80, (ulong)_dice.Below(0x1000), _dice.Word()),
+                        _dice.Of<ulong>(0, 8, 0x10, 0x18, 0x20, 0x30, 0x38, 0x80, 0x1008, (ulong)_dice.Below(0x3000), _dice.Word()),
                         _dice.Of(1, 2, 4, 8, 3),
                         _dice.Word());
                     break;
