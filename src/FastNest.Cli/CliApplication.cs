@@ -28,6 +28,7 @@ internal static class CliApplication
             VmCommand.Make(terminal, error),
             RecordCommand.Make(terminal),
             BisectCommand.Make(terminal),
+            FuzzCommand.Make(terminal),
         };
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0 && parsed.Action is not { ClearsParseErrors: true })

@@ -81,15 +81,15 @@ public sealed class BatchMarksTests : IDisposable
         ulong table = _host;
         for (int at = 3; at > level; at--)
         {
-            table = _machine.Peek(TestMachine.Slot(table, at, Top)) & 0xF_FFFF_FFFF_F000;
+            table = _machine.Peek(Bits.Slot(table, at, Top)) & 0xF_FFFF_FFFF_F000;
         }
 
-        return TestMachine.Slot(table, level, Top);
+        return Bits.Slot(table, level, Top);
     }
 
     private void MarkDirectories()
     {
-        ulong slot = TestMachine.Slot(_host, 3, Top);
+        ulong slot = Bits.Slot(_host, 3, Top);
         _machine.Poke(slot, _machine.Peek(slot) | Accessed);
         ulong middle = Leaf(2);
         _machine.Poke(middle, _machine.Peek(middle) | Accessed);

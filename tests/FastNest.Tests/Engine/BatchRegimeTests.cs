@@ -54,7 +54,7 @@ public sealed class BatchRegimeTests : IDisposable
             MemoryRegion region = _machine.Memory.AddBorrowed(at, (nint)host, length);
             _machine.Poke(at, Bits.Pde(at + 0x1000, 1));
             ulong[] iovas = [.. Enumerable.Range(0, 64).Select(i => (ulong)i << 12)];
-            Array.ForEach(iovas, iova => _machine.Poke(TestMachine.Slot(at + 0x1000, 1, iova), Bits.Pte(0x10_0000)));
+            Array.ForEach(iovas, iova => _machine.Poke(Bits.Slot(at + 0x1000, 1, iova), Bits.Pte(0x10_0000)));
             _machine.SetDte(Device, Bits.DteLow(at, 2), 5);
             using TranslationPort port = _machine.Iommu.OpenPort(new() { IotlbSets = 0 }, strategy);
             var results = new TranslationResult[iovas.Length];

@@ -3,7 +3,6 @@ using FastNest.Engine;
 using FastNest.Memory;
 using FastNest.Requests;
 using FastNest.Tests.Engine.Interleavings;
-using FastNest.Tests.Machine;
 using FastNest.Walks;
 using Xunit;
 

@@ -157,7 +157,7 @@ public sealed class ColdBatchTests : IDisposable
         ulong table = Top;
         for (int at = 4; at > level; at--)
         {
-            ulong slot = TestMachine.Slot(MemoryOf(table), at, iova);
+            ulong slot = Bits.Slot(MemoryOf(table), at, iova);
             if ((_machine.Peek(slot) & 1) == 0)
             {
                 Back(_tables);
@@ -168,7 +168,7 @@ public sealed class ColdBatchTests : IDisposable
             table = _machine.Peek(slot) & 0xF_FFFF_FFFF_F000;
         }
 
-        return TestMachine.Slot(MemoryOf(table), level, iova);
+        return Bits.Slot(MemoryOf(table), level, iova);
     }
 
     private void Set(ulong iova, int level, ulong entry) => _machine.Poke(Slot(iova, level), entry);
@@ -181,10 +181,10 @@ public sealed class ColdBatchTests : IDisposable
         ulong table = _host;
         for (int at = 4; at > level; at--)
         {
-            table = _machine.Peek(TestMachine.Slot(table, at, page)) & 0xF_FFFF_FFFF_F000;
+            table = _machine.Peek(Bits.Slot(table, at, page)) & 0xF_FFFF_FFFF_F000;
         }
 
-        return TestMachine.Slot(table, level, page);
+        return Bits.Slot(table, level, page);
     }
 
     private ulong MemoryOf(ulong page) => _machine.Peek(HostSlot(page, 1)) & 0xF_FFFF_FFFF_F000;
@@ -211,7 +211,7 @@ public sealed class ColdBatchTests : IDisposable
                 yield break;
             }
 
-            ulong slot = TestMachine.Slot(MemoryOf(table), level, iova);
+            ulong slot = Bits.Slot(MemoryOf(table), level, iova);
             yield return slot;
             table = _machine.Peek(slot) & 0xF_FFFF_FFFF_F000;
         }

@@ -1,7 +1,6 @@
 using FastNest.Caches;
 using FastNest.Engine;
 using FastNest.Lanes;
-using FastNest.Tests.Properties;
 using Xunit;
 
 namespace FastNest.Tests.Engine;

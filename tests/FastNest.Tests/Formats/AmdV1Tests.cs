@@ -1,6 +1,5 @@
 using FastNest.Formats;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using Xunit;
 
 namespace FastNest.Tests.Formats;

@@ -2,7 +2,6 @@ using FastNest.Iommufd;
 using FastNest.Iommufd.AmdHost;
 using FastNest.Iommufd.Drivers;
 using FastNest.Tests.Iommufd.AmdHost;
-using FastNest.Tests.Properties;
 using Xunit;
 
 namespace FastNest.Tests.Iommufd;

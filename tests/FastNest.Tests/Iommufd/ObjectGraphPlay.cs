@@ -1,5 +1,4 @@
 using FastNest.Iommufd;
-using FastNest.Tests.Properties;
 using Xunit;
 
 namespace FastNest.Tests.Iommufd;

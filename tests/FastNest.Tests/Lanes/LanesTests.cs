@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using FastNest.Lanes;
-using FastNest.Tests.Properties;
 using Xunit;
 
 namespace FastNest.Tests.Lanes;

@@ -96,9 +96,6 @@ public sealed class TestMachine : IDisposable
         Poke(at, low);
     }
 
-    /// <summary>Where the entry of an address stands in a table of a level.</summary>
-    public static ulong Slot(ulong table, int level, ulong iova) => table + ((iova >> Bits.LevelShift(level)) & 511) * 8;
-
     /// <summary>Puts an entry at a level for an address, making the tables above it as needed, none skipped.</summary>
     /// <returns>The entry's address.</returns>
     public ulong SetEntry(ulong root, int mode, ulong iova, int level, ulong entry)
@@ -106,7 +103,7 @@ public sealed class TestMachine : IDisposable
         ulong table = root;
         for (int at = mode; at > level; at--)
         {
-            ulong slot = Slot(table, at, iova);
+            ulong slot = Bits.Slot(table, at, iova);
             if ((Peek(slot) & Bits.PR) == 0)
             {
                 Poke(slot, Bits.Pde(NewTable(), at - 1));
@@ -115,7 +112,7 @@ public sealed class TestMachine : IDisposable
             table = Peek(slot) & 0xF_FFFF_FFFF_F000;
         }
 
-        ulong leaf = Slot(table, level, iova);
+        ulong leaf = Bits.Slot(table, level, iova);
         Poke(leaf, entry);
         return leaf;
     }

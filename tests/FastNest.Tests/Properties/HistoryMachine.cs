@@ -4,7 +4,6 @@ using FastNest.Engine;
 using FastNest.Memory;
 using FastNest.Reference;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using FastNest.Tests.Reference;
 using Xunit;
 

@@ -1,5 +1,4 @@
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 
 namespace FastNest.Tests.Properties;
 

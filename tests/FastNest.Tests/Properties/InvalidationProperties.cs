@@ -2,7 +2,6 @@ using FastNest.Amd;
 using FastNest.Engine;
 using FastNest.Reference;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using FsCheck.Xunit;
 using Xunit;
 

@@ -1,7 +1,6 @@
 using FastNest.Engine;
 using FastNest.Reference;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using Xunit;
 
 namespace FastNest.Tests.Properties;

@@ -1,7 +1,6 @@
 using FastNest.Amd.Pprs;
 using FastNest.Reference;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using FsCheck.Xunit;
 using Xunit;
 

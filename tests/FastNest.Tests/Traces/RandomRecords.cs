@@ -1,7 +1,6 @@
 using FastNest.Amd.Pprs;
 using FastNest.Engine;
 using FastNest.Requests;
-using FastNest.Tests.Properties;
 using FastNest.Traces;
 
 namespace FastNest.Tests.Traces;

@@ -4,7 +4,6 @@ using FastNest.Amd.Pprs;
 using FastNest.Dma;
 using FastNest.Memory;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using FastNest.Tests.Memory;
 using FastNest.Traces;
 using Xunit;

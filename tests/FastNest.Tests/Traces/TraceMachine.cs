@@ -1,7 +1,6 @@
 using FastNest.Amd;
 using FastNest.Memory;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using FastNest.Traces;
 using Xunit;
 

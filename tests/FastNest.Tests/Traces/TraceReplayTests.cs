@@ -2,7 +2,6 @@ using FastNest.Cli.Output;
 using FastNest.Cli.Traces;
 using FastNest.Engine;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using FastNest.Tests.Properties;
 using FastNest.Traces;
 using FsCheck.Xunit;

@@ -75,8 +75,8 @@ public sealed class ScalarWalkTests : IDisposable
         ulong table = _machine.NewTable();
         ulong low = 5UL << Bits.LevelShift(next);
         ulong high = 3UL << Bits.LevelShift(level);
-        _machine.Poke(TestMachine.Slot(root, level, high), Bits.Pde(table, next));
-        _machine.Poke(TestMachine.Slot(table, next, low), Bits.Pte(0));
+        _machine.Poke(Bits.Slot(root, level, high), Bits.Pde(table, next));
+        _machine.Poke(Bits.Slot(table, next, low), Bits.Pte(0));
         Assert.Equal(FaultReason.None, Walk(root, level, high | low).Reason);
         for (int bit = Bits.LevelShift(next + 1); bit < Bits.LevelShift(level); bit++)
         {

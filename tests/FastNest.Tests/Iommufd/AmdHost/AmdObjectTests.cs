@@ -7,7 +7,6 @@ using FastNest.Iommufd;
 using FastNest.Iommufd.AmdHost;
 using FastNest.Iommufd.Drivers;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using Xunit;
 
 namespace FastNest.Tests.Iommufd.AmdHost;

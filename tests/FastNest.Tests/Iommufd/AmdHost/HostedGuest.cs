@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using FastNest.Iommufd;
 using FastNest.Iommufd.AmdHost;
 using FastNest.Memory;
-using FastNest.Tests.Machine;
 using Xunit;
 
 namespace FastNest.Tests.Iommufd.AmdHost;

@@ -5,7 +5,6 @@ using FastNest.Engine;
 using FastNest.Iommufd;
 using FastNest.Iommufd.AmdHost;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using FastNest.Tests.Properties;
 using FsCheck.Xunit;
 using Xunit;

@@ -2,7 +2,6 @@ using FastNest.Amd;
 using FastNest.Iommufd;
 using FastNest.Iommufd.AmdHost;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using Xunit;
 
 namespace FastNest.Tests.Iommufd.AmdHost;

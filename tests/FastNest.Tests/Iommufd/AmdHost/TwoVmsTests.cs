@@ -5,7 +5,6 @@ using FastNest.Iommufd.AmdHost;
 using FastNest.Iommufd.Drivers;
 using FastNest.Memory;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 using Xunit;
 
 namespace FastNest.Tests.Iommufd.AmdHost;

@@ -1,9 +1,7 @@
 using FastNest.Amd;
 using FastNest.Reference;
-using FastNest.Tests.Machine;
-using Xunit;
 
-namespace FastNest.Tests.Properties;
+namespace FastNest.Fuzz.Targets;
 
 /// <summary>
 /// Engine and reference with two guests, each of 64 KiB behind a host table, id tables of a page, two devices each, and what of
@@ -152,8 +150,8 @@ internal sealed class GuestTwins : IDisposable
         Twins.AssertSameInterrupts(where);
         Twins.AssertSameResponses(where);
         Twins.AssertSameRegisters(where, Twins.Registers);
-        Assert.Equal(Twins.Reference.GuestCommands.Count, Twins.Engine.Viommu!.CommandsExecuted);
-        Assert.True(
+        Agreement.RequireSame(Twins.Reference.GuestCommands.Count, Twins.Engine.Viommu!.CommandsExecuted);
+        Agreement.Require(
             Twins.Reference.GuestDeviceInvalidations.Select(static i => i.Device).SequenceEqual(Twins.DeviceTlbs.Select(static i => i.Device)),
             $"{where}: devices {string.Join(", ", Twins.DeviceTlbs)}");
         for (int guest = 0; guest < Ids.Length; guest++)
@@ -179,7 +177,7 @@ internal sealed class GuestTwins : IDisposable
     }
 
     private static void Same(ulong expected, ulong actual, string what) =>
-        Assert.True(expected == actual, $"{what} is {actual:x}, reference {expected:x}");
+        Agreement.Require(expected == actual, $"{what} is {actual:x}, reference {expected:x}");
 
     private void AssertSameInterrupts(ushort id, string where)
     {
@@ -195,7 +193,7 @@ internal sealed class GuestTwins : IDisposable
         _interruptsSeen[id] = all.Count;
         IommuInterrupt actual = Twins.GuestInterrupts.Where(one => one.Guest == id)
             .Aggregate(IommuInterrupt.None, static (kinds, one) => kinds | one.Kind);
-        Assert.True(expected == actual, $"{where}: guest {id:x} interrupted for {actual}, reference {expected}");
+        Agreement.Require(expected == actual, $"{where}: guest {id:x} interrupted for {actual}, reference {expected}");
     }
 
     private ulong NewTable()
@@ -218,7 +216,7 @@ internal sealed class GuestTwins : IDisposable
         ulong table = root;
         for (int level = 4; level > 1; level--)
         {
-            ulong slot = TestMachine.Slot(table, level, address);
+            ulong slot = Bits.Slot(table, level, address);
             if (Twins.Load(slot) == 0)
             {
                 Twins.Store(slot, Bits.Pde(NewTable(), level - 1));
@@ -227,7 +225,7 @@ internal sealed class GuestTwins : IDisposable
             table = Twins.Load(slot) & 0xF_FFFF_FFFF_F000;
         }
 
-        Twins.Store(TestMachine.Slot(table, 1, address), Bits.Pte(page, rights));
+        Twins.Store(Bits.Slot(table, 1, address), Bits.Pte(page, rights));
         for (int i = 0; i < Ids.Length; i++)
         {
             if (address == 0x28_0000_0000 + ((ulong)Ids[i] << 19))

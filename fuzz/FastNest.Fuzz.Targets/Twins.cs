@@ -4,10 +4,8 @@ using FastNest.Amd.Viommu;
 using FastNest.Memory;
 using FastNest.Reference;
 using FastNest.Requests;
-using FastNest.Tests.Machine;
-using Xunit;
 
-namespace FastNest.Tests.Properties;
+namespace FastNest.Fuzz.Targets;
 
 /// <summary>The engine and the reference model, each with its own memory of the same content.</summary>
 internal sealed class Twins : IDisposable
@@ -71,7 +69,7 @@ internal sealed class Twins : IDisposable
     public void Store(ulong address, ulong value)
     {
         bool stored = Space.Store64(address, value) == MemoryStatus.Ok;
-        Assert.Equal(stored, Model.TryWrite64(address, value));
+        Agreement.RequireSame(stored, Model.TryWrite64(address, value));
     }
 
     public ulong Load(ulong address)
@@ -91,25 +89,32 @@ internal sealed class Twins : IDisposable
     /// <summary>An answer of the engine against the reference's.</summary>
     public static void AssertSame(in TranslationRequest request, ReferenceAnswer expected, in TranslationResult actual, string where)
     {
-        string context = $"{where}: {request} -> {actual}; reference: {expected.Verdict}";
+        if (!IsSame(in request, expected, in actual))
+        {
+            throw new DisagreementException(
+                $"{where}: {request} -> {actual}, {(actual.Succeeded ? "no event" : AmdIommu.Describe(in request, in actual))}; reference: {expected}");
+        }
+    }
+
+    /// <summary>Whether an answer of the engine is the reference's.</summary>
+    public static bool IsSame(in TranslationRequest request, ReferenceAnswer expected, in TranslationResult actual)
+    {
         if (expected.Event is { } entry)
         {
+            if (actual.Succeeded)
+            {
+                return false;
+            }
+
             var described = AmdIommu.Describe(in request, in actual);
-            Assert.True(!actual.Succeeded, context);
-            Assert.True((entry.Low, entry.High) == (described.Word0, described.Word1), $"{context}: {entry} != {described}");
-            return;
+            return (entry.Low, entry.High) == (described.Word0, described.Word1);
         }
 
-        Assert.True(actual.Succeeded == (expected.OutputAddress is not null), context);
-        if (!actual.Succeeded)
-        {
-            return; // without an event: readings 73 and 76
-        }
-
-        Assert.True(
-            (expected.OutputAddress, expected.PageShift, expected.Permissions, expected.IsMessage)
-                == (actual.Address, actual.PageShift, actual.Permissions, actual.IsMessage),
-            $"{context}: expected {expected.OutputAddress:x} 2^{expected.PageShift} {expected.Permissions} {expected.IsMessage}");
+        // A refusal without an event: readings 73 and 76.
+        return actual.Succeeded
+            ? (expected.OutputAddress, expected.PageShift, expected.Permissions, expected.IsMessage)
+                == (actual.Address, actual.PageShift, actual.Permissions, actual.IsMessage)
+            : expected.OutputAddress is null;
     }
 
     /// <summary>Interrupts since the last call: each kind at most once in the engine, which gathers them.</summary>
@@ -126,12 +131,12 @@ internal sealed class Twins : IDisposable
             };
         }
 
-        Assert.True(expected == _raised, $"{where}: interrupts {_raised}, reference {expected}");
+        Agreement.Require(expected == _raised, $"{where}: interrupts {_raised}, reference {expected}");
         _raised = IommuInterrupt.None;
     }
 
     /// <summary>The answers to page requests so far.</summary>
-    public void AssertSameResponses(string where) => Assert.True(
+    public void AssertSameResponses(string where) => Agreement.Require(
         Reference.PageResponses.Select(static r => (r.Device, r.Pasid, r.Group, r.Code))
             .SequenceEqual(_responses.Select(static r => (r.Device, r.Pasid, r.Group, r.Code))),
         $"{where}: responses {string.Join(", ", _responses)}; reference {string.Join(", ", Reference.PageResponses)}");
@@ -142,10 +147,10 @@ internal sealed class Twins : IDisposable
         {
             ulong expected = Reference.Read(offset, 8);
             ulong actual = Engine.Read(offset, 8);
-            Assert.True(expected == actual, $"{where}: register {offset:x4} is {actual:x16}, reference {expected:x16}");
+            Agreement.Require(expected == actual, $"{where}: register {offset:x4} is {actual:x16}, reference {expected:x16}");
         }
 
-        Assert.True(
+        Agreement.Require(
             Reference.ExecutedCommands.Count == Engine.CommandsExecuted,
             $"{where}: {Engine.CommandsExecuted} commands, reference {Reference.ExecutedCommands.Count}");
     }
@@ -158,7 +163,7 @@ internal sealed class Twins : IDisposable
             {
                 Model.TryRead64(at, out ulong expected);
                 ulong actual = Load(at);
-                Assert.True(expected == actual, $"{where}: memory at {at:x} is {actual:x16}, reference {expected:x16}");
+                Agreement.Require(expected == actual, $"{where}: memory at {at:x} is {actual:x16}, reference {expected:x16}");
             }
         }
     }

@@ -1,4 +1,4 @@
-namespace FastNest.Tests.Machine;
+namespace FastNest.Fuzz.Targets;
 
 /// <summary>MMIO offsets and bits, written from the digest (section 1), not from the engine's own tables.</summary>
 internal static class Mmio

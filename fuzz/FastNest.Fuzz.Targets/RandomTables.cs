@@ -1,7 +1,6 @@
 using FastNest.Requests;
-using FastNest.Tests.Machine;
 
-namespace FastNest.Tests.Properties;
+namespace FastNest.Fuzz.Targets;
 
 /// <summary>
 /// A random machine: v1 tables of every mode with skipped levels, every page size, weak permissions, tables in holes and

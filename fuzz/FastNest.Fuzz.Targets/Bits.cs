@@ -1,4 +1,4 @@
-namespace FastNest.Tests.Machine;
+namespace FastNest.Fuzz.Targets;
 
 /// <summary>Structures in guest memory, bit by bit from the digest (sections 2, 3 and 6).</summary>
 internal static class Bits
@@ -36,6 +36,9 @@ internal static class Bits
         ulong half = 1UL << (shift - 1);
         return PR | 7UL << 9 | (page & ~((1UL << shift) - 1)) | ((half - 1) & ~0xFFFUL) | rights;
     }
+
+    /// <summary>Where the entry of an address stands in a table.</summary>
+    public static ulong Slot(ulong table, int level, ulong address) => table + ((address >> LevelShift(level)) & 511) * 8;
 
     /// <summary>The level's default page size as log2.</summary>
     public static int LevelShift(int level) => 12 + 9 * (level - 1);
