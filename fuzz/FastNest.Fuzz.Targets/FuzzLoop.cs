@@ -31,8 +31,8 @@ internal sealed class FuzzLoop
     /// <summary>How many inputs were fed.</summary>
     public long Runs { get; private set; }
 
-    /// <summary>How many inputs were worth keeping.</summary>
-    public int Kept => _kept.Count;
+    /// <summary>Inputs that were worth keeping.</summary>
+    public IReadOnlyList<byte[]> Kept => _kept;
 
     public IReadOnlyList<FuzzFinding> Findings => _findings;
 

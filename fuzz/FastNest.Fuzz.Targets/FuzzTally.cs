@@ -36,13 +36,17 @@ internal sealed class FuzzTally
         }
     }
 
-    /// <summary>Notes a refusal by the letters of its message, without the values in it.</summary>
+    /// <summary>Notes a refusal by the words of its message, without the values in it.</summary>
     public void Note(string message)
     {
         ulong hash = 0;
-        foreach (char letter in message)
+        foreach (Range word in message.AsSpan().Split(' '))
         {
-            hash = char.IsAsciiLetter(letter) ? (hash ^ letter) * Prime : hash;
+            ReadOnlySpan<char> letters = message.AsSpan(word);
+            for (int i = 0; i < letters.Length && !letters.ContainsAnyInRange('0', '9'); i++)
+            {
+                hash = (hash ^ letters[i]) * Prime;
+            }
         }
 
         Note(hash);

@@ -5,7 +5,7 @@ namespace FastNest.Fuzz.Targets;
 /// <summary>A file that should be a trace: it is read and played, or refused by the one exception there is for that.</summary>
 internal sealed class TraceTarget : IFuzzTarget
 {
-    private const ulong MemoryLimit = 1 << 20;
+    private const ulong MemoryLimit = 64 << 20;
 
     public string Name => "trace";
 

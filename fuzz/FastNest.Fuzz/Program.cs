@@ -1,6 +1,7 @@
 using System.CommandLine;
 using FastNest.Engine;
 using FastNest.Fuzz.Soak;
+using FastNest.Fuzz.Targets;
 
 var seconds = new Option<int>("--seconds") { Description = "How long to run.", DefaultValueFactory = _ => 60 };
 var seed = new Option<int>("--seed") { Description = "Chooses what is done.", DefaultValueFactory = _ => Environment.TickCount };
@@ -23,4 +24,17 @@ soak.SetAction(parsed =>
 
     return report.Violations == 0 ? 0 : 1;
 });
-return new RootCommand("Attacks FastNest.") { soak }.Parse(args).Invoke();
+var target = new Option<string>("--target") { Description = "What is fed.", Required = true };
+target.AcceptOnlyFromAmong([.. FuzzTargets.All.Select(one => one.Name)]);
+var afl = new Command("afl", "Feeds a target with what AFL++ gives; alone, with what stands at standard input.") { target };
+afl.SetAction(parsed =>
+{
+    IFuzzTarget chosen = FuzzTargets.Find(parsed.GetValue(target)!)!;
+    SharpFuzz.Fuzzer.OutOfProcess.Run(stream =>
+    {
+        using var input = new MemoryStream();
+        stream.CopyTo(input);
+        chosen.Run(input.ToArray(), new());
+    });
+});
+return new RootCommand("Attacks FastNest.") { soak, afl }.Parse(args).Invoke();

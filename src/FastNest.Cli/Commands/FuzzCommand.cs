@@ -20,12 +20,13 @@ internal static class FuzzCommand
         Option<int?> seed = Options.Number("--seed", "Chooses the inputs; without it, another each time.", 0, int.MaxValue);
         Option<IReadOnlyList<IFuzzTarget>> target = Target();
         var corpus = new Option<string?>("--corpus") { HelpName = "DIR", Description = "Inputs to begin with, in a folder for each target." };
+        var kept = new Option<string?>("--kept") { HelpName = "DIR", Description = "Receives inputs that showed something first, in the form of --corpus." };
         var findings = new Option<string>("--findings") { HelpName = "DIR", Description = "Receives inputs that fail.", DefaultValueFactory = _ => "." };
         var input = new Option<string?>("--input") { HelpName = "FILE", Description = "Feeds one input to one target, and says what it came to." };
         Option<bool> json = Options.Json();
         var command = new Command("fuzz", "Feeds the engine and its readers with generated inputs, and compares with the reference model.")
         {
-            seconds, runs, seed, target, corpus, findings, input, json,
+            seconds, runs, seed, target, corpus, kept, findings, input, json,
         };
         command.Validators.Add(result =>
         {
@@ -54,7 +55,7 @@ internal static class FuzzCommand
 
             var campaign = new FuzzCampaign(
                 targets, parsed.GetValue(seed) ?? Random.Shared.Next(), parsed.GetValue(seconds) ?? DefaultSeconds, parsed.GetValue(runs),
-                parsed.GetValue(corpus), parsed.GetValue(findings)!);
+                parsed.GetValue(corpus), parsed.GetValue(kept), parsed.GetValue(findings)!);
             FuzzReport report = terminal.Run("fuzzing", !isJson, campaign.Run);
             terminal.Write(report, isJson, FuzzText.Write);
             return report.Findings == 0 ? ExitCode.Agreed : ExitCode.Disagreed;

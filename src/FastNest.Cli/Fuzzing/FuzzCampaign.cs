@@ -10,8 +10,10 @@ namespace FastNest.Cli.Fuzzing;
 /// <param name="Seconds">For how long.</param>
 /// <param name="Runs">How many inputs each target is fed, instead; a campaign of so many is the same each time.</param>
 /// <param name="Corpus">A folder with a folder of inputs to begin with for each target, or null.</param>
+/// <param name="Kept">A folder for inputs that were worth keeping, in the same form, or null.</param>
 /// <param name="Findings">The folder for inputs that fail.</param>
-internal sealed record FuzzCampaign(IReadOnlyList<IFuzzTarget> Targets, int Seed, int Seconds, int? Runs, string? Corpus, string Findings)
+internal sealed record FuzzCampaign(
+    IReadOnlyList<IFuzzTarget> Targets, int Seed, int Seconds, int? Runs, string? Corpus, string? Kept, string Findings)
 {
     private static readonly TimeSpan Turn = TimeSpan.FromMilliseconds(100);
 
@@ -53,16 +55,30 @@ internal sealed record FuzzCampaign(IReadOnlyList<IFuzzTarget> Targets, int Seed
             : [];
     }
 
-    private FuzzTargetReport Report(IFuzzTarget target, FuzzLoop loop, TimeSpan spent) => new(
-        target.Name, loop.Runs, loop.Tally.Translations, loop.Tally.Translations / Math.Max(spent.TotalSeconds, 1e-9), loop.Tally.Operations,
-        loop.Tally.Features, loop.Kept, $"{loop.Tally.Trace:x16}", [.. loop.Findings.Select(Keep)]);
-
-    private FuzzFindingReport Keep(FuzzFinding finding)
+    private FuzzTargetReport Report(IFuzzTarget target, FuzzLoop loop, TimeSpan spent)
     {
-        Directory.CreateDirectory(Findings);
-        byte[] input = finding.Input.ToArray();
-        string path = Path.Combine(Findings, $"{finding.Target}-{Convert.ToHexStringLower(SHA256.HashData(input))[..16]}");
+        if (Kept is not null)
+        {
+            foreach (byte[] input in loop.Kept)
+            {
+                Write(Path.Combine(Kept, target.Name), "", input);
+            }
+        }
+
+        return new(
+            target.Name, loop.Runs, loop.Tally.Translations, loop.Tally.Translations / Math.Max(spent.TotalSeconds, 1e-9), loop.Tally.Operations,
+            loop.Tally.Features, loop.Kept.Count, $"{loop.Tally.Trace:x16}", [.. loop.Findings.Select(Keep)]);
+    }
+
+    private FuzzFindingReport Keep(FuzzFinding finding) =>
+        new(Write(Findings, $"{finding.Target}-", finding.Input.ToArray()), finding.Message);
+
+    /// <summary>Writes an input to a file that is named after it.</summary>
+    private static string Write(string folder, string prefix, byte[] input)
+    {
+        Directory.CreateDirectory(folder);
+        string path = Path.Combine(folder, prefix + Convert.ToHexStringLower(SHA256.HashData(input))[..16]);
         File.WriteAllBytes(path, input);
-        return new(path, finding.Message);
+        return path;
     }
 }
