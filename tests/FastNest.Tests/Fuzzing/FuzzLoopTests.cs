@@ -152,7 +152,7 @@ public sealed class FuzzLoopTests
             Seen.Add(input.ToArray());
             tally.Operations++;
             tally.Note(1);
-            if (input.Span.IndexOf([0x42, 0x42]) >= 0)
+            if (input.Span.IndexOf((ReadOnlySpan<byte>)[0x42, 0x42]) >= 0)
             {
                 throw new DisagreementException("found");
             }
