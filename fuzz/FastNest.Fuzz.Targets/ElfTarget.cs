@@ -5,7 +5,7 @@ namespace FastNest.Fuzz.Targets;
 /// <summary>A file that should be an ELF core: it is loaded, or refused by the one exception there is for that.</summary>
 internal sealed class ElfTarget : IFuzzTarget
 {
-    private readonly string _path = Path.Combine(Path.GetTempPath(), $"fastnest-fuzz-{Environment.ProcessId}.elf");
+    private static int s_files;
 
     public string Name => "elf";
 
@@ -13,11 +13,12 @@ internal sealed class ElfTarget : IFuzzTarget
 
     public void Run(ReadOnlyMemory<byte> input, FuzzTally tally)
     {
-        File.WriteAllBytes(_path, input.Span);
+        string path = Path.Combine(Path.GetTempPath(), $"fastnest-fuzz-{Environment.ProcessId}-{Interlocked.Increment(ref s_files)}.elf");
+        File.WriteAllBytes(path, input.Span);
         try
         {
             using var space = new GuestPhysicalSpace();
-            tally.Note((ulong)ElfCore.Load(_path, space).Count);
+            tally.Note((ulong)ElfCore.Load(path, space).Count);
         }
         catch (ElfCoreException exception)
         {
@@ -25,7 +26,7 @@ internal sealed class ElfTarget : IFuzzTarget
         }
         finally
         {
-            File.Delete(_path);
+            File.Delete(path);
         }
 
         tally.Operations++;
