@@ -1,5 +1,6 @@
 using System.CommandLine;
 using FastNest.Engine;
+using FastNest.Fuzz;
 using FastNest.Fuzz.Soak;
 using FastNest.Fuzz.Targets;
 
@@ -37,4 +38,8 @@ afl.SetAction(parsed =>
         chosen.Run(input.ToArray(), new());
     });
 });
-return new RootCommand("Attacks FastNest.") { soak, afl }.Parse(args).Invoke();
+var place = new Argument<string>("place") { Description = "Where." };
+place.AcceptOnlyFromAmong([.. Fences.Places]);
+var fence = new Command("fence", "Touches memory; with FASTNEST_FENCED=1 the process ends where that must not be.") { place };
+fence.SetAction(parsed => Console.WriteLine($"read {Fences.Touch(parsed.GetValue(place)!)}"));
+return new RootCommand("Attacks FastNest.") { soak, afl, fence }.Parse(args).Invoke();

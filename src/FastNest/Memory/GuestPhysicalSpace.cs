@@ -69,7 +69,9 @@ public sealed partial class GuestPhysicalSpace : IDisposable
     /// <param name="host">The first byte, a multiple of 8; readable and writable until <paramref name="released"/> is called.</param>
     /// <param name="length">Bytes, a multiple of 4096, not zero; the end is at most 2^52.</param>
     /// <param name="released">Called once, when the region is out of the space and no pin or reader is left.</param>
-    /// <exception cref="MemoryMapException">A value is out of range or the range overlaps a region.</exception>
+    /// <exception cref="MemoryMapException">
+    /// A value is out of range or the range overlaps a region. With FASTNEST_FENCED=1 also: some of the memory is not there.
+    /// </exception>
     public MemoryRegion AddBorrowed(ulong start, nint host, ulong length, Action? released = null)
     {
         if (host == 0 || host % sizeof(ulong) != 0)
@@ -80,6 +82,11 @@ public sealed partial class GuestPhysicalSpace : IDisposable
         lock (_layout)
         {
             CheckRange(start, length);
+            if (FencedMemory.IsAskedFor && !FencedMemory.IsAccessible(host, length))
+            {
+                throw new MemoryMapException($"host pointer 0x{host:x}: not all of 0x{length:x} bytes may be read and written");
+            }
+
             return Add(new MemoryRegion(start, length, MemoryRegionKind.Borrowed, host, null, released ?? (static () => { })));
         }
     }
