@@ -1,6 +1,7 @@
 using FastNest.Engine;
 using FastNest.Memory;
 using Xunit;
+using Xunit.Abstractions;
 
 namespace FastNest.Tests.Engine.Interleavings;
 
@@ -8,7 +9,7 @@ namespace FastNest.Tests.Engine.Interleavings;
 /// Every way in which the steps of one invalidation can fall between the steps of three batches: between entries of a walk,
 /// between a walk and its fill, around a batch's begin and end; the wait follows at growing distances.
 /// </summary>
-public class InterleavingTests
+public class InterleavingTests(ITestOutputHelper output)
 {
     private static readonly CacheOptions[] Caches =
     [
@@ -42,9 +43,38 @@ public class InterleavingTests
     [MemberData(nameof(Cases))]
     public void NoTranslationThatBeginsAfterTheWaitIsStale(int change, int caches, WalkStrategy strategy)
     {
+        string? wrong = Explore(change, caches, strategy, InterleavingWorld.Defect.None, out int explored);
+        output.WriteLine($"{InterleavingWorld.Changes[change].Name}: {explored} schedules");
+        Assert.Null(wrong);
+        Assert.InRange(explored, 100, int.MaxValue);
+    }
+
+    /// <summary>What the exploration says would be nothing if it found nothing where something is wrong.</summary>
+    [Theory]
+    [InlineData(WalkStrategy.Scalar)]
+    [InlineData(WalkStrategy.Portable)]
+    public void EveryDefectIsFound(WalkStrategy strategy)
+    {
+        foreach (InterleavingWorld.Defect defect in Enum.GetValues<InterleavingWorld.Defect>().Where(static one => one != InterleavingWorld.Defect.None))
+        {
+            int found = 0;
+            for (int change = 0; change < InterleavingWorld.Changes.Length; change++)
+            {
+                string? wrong = Explore(change, 0, strategy, defect, out int explored);
+                found += wrong is null ? 0 : 1;
+                output.WriteLine($"{defect}: {wrong ?? "not found"} ({explored} schedules)");
+            }
+
+            Assert.True(found >= InterleavingWorld.Changes.Length / 2, $"{defect}: found with {found} changes");
+        }
+    }
+
+    /// <summary>Tries every schedule until one goes wrong.</summary>
+    private static string? Explore(int change, int caches, WalkStrategy strategy, InterleavingWorld.Defect defect, out int explored)
+    {
         using var memory = new GuestPhysicalSpace();
         memory.AddOwned(0, 0x10_0000);
-        int explored = 0;
+        explored = 0;
         bool longer = true;
         for (int write = 0; longer; write++)
         {
@@ -55,10 +85,13 @@ public class InterleavingTests
                 for (int wait = publish; ; wait += 1 + (wait - publish) / 2)
                 {
                     using var world = new InterleavingWorld(
-                        memory, InterleavingWorld.Changes[change], Caches[caches], strategy, [write, publish, wait]);
-                    string? wrong = world.Run();
-                    Assert.True(wrong is null, $"{InterleavingWorld.Changes[change].Name}, schedule {write}, {publish}, {wait}: {wrong}");
+                        memory, InterleavingWorld.Changes[change], Caches[caches], strategy, [write, publish, wait], defect);
                     explored++;
+                    if (world.Run() is { } wrong)
+                    {
+                        return $"{InterleavingWorld.Changes[change].Name}, schedule {write}, {publish}, {wait}: {wrong}";
+                    }
+
                     if (wait >= world.Yields)
                     {
                         break;
@@ -76,6 +109,6 @@ public class InterleavingTests
             }
         }
 
-        Assert.InRange(explored, 100, int.MaxValue);
+        return null;
     }
 }

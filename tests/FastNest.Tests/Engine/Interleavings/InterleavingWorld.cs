@@ -36,13 +36,16 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
     private readonly ReadSection _section;
     private readonly Action<InterleavingWorld>[] _steps;
     private readonly int[] _schedule;
+    private readonly Defect _defect;
     private int _yields;
     private int _taken;
     private long _epoch;
     private bool _completed;
+    private bool _isWalking;
 
-    public InterleavingWorld(GuestPhysicalSpace memory, Change change, CacheOptions caches, WalkStrategy strategy, int[] schedule)
+    public InterleavingWorld(GuestPhysicalSpace memory, Change change, CacheOptions caches, WalkStrategy strategy, int[] schedule, Defect defect = Defect.None)
     {
+        _defect = defect;
         _memory = memory;
         _schedule = schedule;
         _steps =
@@ -160,13 +163,25 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
     private string? RunBatch()
     {
         Yield();
+        if (_defect == Defect.CatchesUpBeforeItEnters)
+        {
+            _core.CatchUp();
+            Yield();
+        }
+
         _memory.Sections.Enter(_section);
         Yield();
-        _core.CatchUp();
+        if (_defect != Defect.CatchesUpBeforeItEnters)
+        {
+            _core.CatchUp();
+        }
+
+        _isWalking = true;
         Yield();
         var results = new TranslationResult[_requests.Length];
         bool completed = _completed;
         _core.Translate(_requests, results);
+        _isWalking = false;
         string? wrong = results.Select(result => Judge(result, completed)).FirstOrDefault(problem => problem is not null);
         Yield();
 
@@ -191,8 +206,36 @@ internal sealed class InterleavingWorld : IFrontEnd, IDisposable
             _steps[_taken++](this);
         }
 
-        _completed |= _epoch != 0 && _memory.Sections.HavePassed(_epoch);
+        if (_defect == Defect.CatchesUpWhileItWalks && _isWalking)
+        {
+            _core.CatchUp();
+        }
+
+        _completed |= _epoch != 0 && _defect switch
+        {
+            Defect.AcknowledgesAtOnce => true,
+            Defect.TakesAnOlderEpoch => _memory.Sections.HavePassed(_epoch - 1),
+            _ => _memory.Sections.HavePassed(_epoch),
+        };
         _yields++;
+    }
+
+    /// <summary>What could be wrong with an implementation of the protocol; each must be found.</summary>
+    internal enum Defect
+    {
+        None,
+
+        /// <summary>A wait is over without looking whether batches under way are.</summary>
+        AcknowledgesAtOnce,
+
+        /// <summary>A number of an epoch is taken for the one before, as if they wrapped.</summary>
+        TakesAnOlderEpoch,
+
+        /// <summary>A batch takes invalidations before it can be waited for.</summary>
+        CatchesUpBeforeItEnters,
+
+        /// <summary>Invalidations are taken between a walk and its fill, which is stale then and stays.</summary>
+        CatchesUpWhileItWalks,
     }
 
     internal sealed record Change(string Name, ulong Entry, ulong Value, Invalidation Invalidation)
