@@ -13,7 +13,7 @@ internal sealed class TranslateTarget : IFuzzTarget
     private const int Requests = 256;
     private const int Rounds = 2;
 
-    private static readonly CacheOptions[] Caches = 
+    private static readonly CacheOptions[] Caches =
     [
         new() { ContextEntries = 64, IotlbSets = 64, NestedTlbSets = 16, GuestTableEntries = 64, HostTableEntries = 64 },
         CacheOptions.Smallest,

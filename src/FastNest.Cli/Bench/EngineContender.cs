@@ -14,7 +14,8 @@ internal sealed class EngineContender : IContender
     {
         Name = name;
         _workload = workload;
-        _port = workload.Machine.Iommu.OpenPort(caches, strategy);    }
+        _port = workload.Machine.Iommu.OpenPort(caches, strategy);
+    }
 
     public string Name { get; }
 
