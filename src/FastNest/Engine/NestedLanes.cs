@@ -143,12 +143,15 @@ internal sealed class NestedLanes<TGuest, THost, TLanes> : LaneWalker
 
         if (!_caches.HostTables.IsFilled || (nested && (shape.HostLevels == 0 || !_caches.GuestTables.IsFilled)))
         {
+            _policy.NoteWalks(1, 0);
             return strayed;
         }
 
         LaneStage guest = GuestStage(in shape);
         LaneStage host = HostStage(in shape, isWritten: true);
+        int groups = BitOperations.PopCount(strayed);
         strayed = _warm.Serve<TRequesters>(run, in guest, in host, requests, ref iovas, count, reach, messages, ref results);
+        _policy.NoteWalks(groups, groups - BitOperations.PopCount(strayed));
         _caches.HostTables.Counters.Hits += Served(count, strayed);
         _caches.GuestTables.Counters.Hits += nested ? Served(count, strayed) : 0;
         return strayed;
