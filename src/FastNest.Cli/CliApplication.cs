@@ -47,6 +47,11 @@ internal static class CliApplication
         {
             return Refuse(error, exception.Message);
         }
+        catch (NotSupportedException exception)
+        {
+            // The environment asks for a strategy that there is not.
+            return Refuse(error, exception.Message);
+        }
         catch (IOException exception)
         {
             // Whatever is read is read as part of a capture.

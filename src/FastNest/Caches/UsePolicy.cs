@@ -10,7 +10,7 @@ internal sealed class UsePolicy
 {
     private const int Window = 16;
     private const int ShortestRest = 511;
-    private const int LongestRest = (1 << 15) - 1;
+    private const int LongestRest = (1 << 13) - 1;
 
     // Shares, of 1024.
     private const int Whole = 1024;

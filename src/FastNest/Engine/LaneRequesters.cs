@@ -26,6 +26,11 @@ internal sealed class LaneRequesters
     private const ulong Since = 1UL << SinceShift;
     private const int ShapesKept = 4;
 
+    /// <summary>Reads and writes stand 128 places apart.</summary>
+    private const int AccessStep = TranslationRequest.AccessShift - 7;
+    private const int PrivilegeStep = TranslationRequest.PrivilegedShift - 9;
+    private const ulong PrivilegedApart = 1 << 9;
+
     /// <summary>Fewer than there are moments, so that no entry outlives its moment's return.</summary>
     private const int Slices = 16;
 
@@ -59,9 +64,10 @@ internal sealed class LaneRequesters
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public uint Find(ulong who)
     {
-        // Devices of one bus stand side by side; no two of them meet, nor do one's PASIDs, nor its reads and writes.
+        // Devices of one bus stand side by side; no two of them meet, nor do one's PASIDs, nor, of half a bus, reads and writes,
+        // privileged or not.
         ulong pasid = who >> 32;
-        return (uint)((who + pasid + (pasid << 2) + (pasid << 5) + (who >> 50)) & _mask);
+        return (uint)((who + pasid + (pasid << 2) + (pasid << 5) + (who >> AccessStep) + (who >> PrivilegeStep & PrivilegedApart)) & _mask);
     }
 
     /// <summary>The same for several.</summary>
@@ -70,7 +76,8 @@ internal sealed class LaneRequesters
         where TLanes : struct, ILanes<TLanes>
     {
         TLanes pasid = who >>> 32;
-        return (who + pasid + (pasid << 2) + (pasid << 5) + (who >>> 50)) & TLanes.All(_mask);
+        TLanes apart = (who >>> PrivilegeStep) & TLanes.All(PrivilegedApart);
+        return (who + pasid + (pasid << 2) + (pasid << 5) + (who >>> AccessStep) + apart) & TLanes.All(_mask);
     }
 
     /// <summary>What a requester who stands at a place takes along.</summary>

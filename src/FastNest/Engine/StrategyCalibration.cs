@@ -6,7 +6,7 @@ using FastNest.Lanes;
 namespace FastNest.Engine;
 
 /// <summary>
-/// Finds out, once per process and in about a millisecond, which lanes are fastest here: what a model of processor is called
+/// Finds out, once per process and in some ten milliseconds with what is compiled for it, which lanes are fastest here: what a model of processor is called
 /// says little, as gathers are slow on some and were made slow on others by microcode.
 /// </summary>
 internal static class StrategyCalibration

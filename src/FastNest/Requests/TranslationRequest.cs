@@ -15,7 +15,8 @@ public readonly record struct TranslationRequest
     private const uint PasidMask = (1u << PasidBits) - 1;
     internal const int PasidPresentBit = 52;
     private const ulong PasidPresent = 1UL << PasidPresentBit;
-    private const ulong PrivilegedBit = 1UL << 53;
+    internal const int PrivilegedShift = 53;
+    private const ulong PrivilegedBit = 1UL << PrivilegedShift;
     private const int PasidShift = 32;
     internal const int KindShift = 54;
     internal const ulong KindMask = 3UL << KindShift;

@@ -31,8 +31,29 @@ public sealed class InstructionSetTests
             JsonElement report = JsonDocument.Parse(output).RootElement;
             Assert.Equal(0, report.GetProperty("disagreed").GetInt32());
             string?[] names = [.. report.GetProperty("strategies").EnumerateArray().Select(static strategy => strategy.GetProperty("name").GetString())];
-            Assert.Superset(new HashSet<string?> { "naive", "scalar", "portable", "auto" }, names.ToHashSet());
+            Assert.Superset(new HashSet<string?> { "naive", "scalar", "grouped", "portable", "auto" }, names.ToHashSet());
             Assert.DoesNotContain(names, name => missing.Contains(name));
         }
+    }
+
+    [Theory]
+    [InlineData("bogus", "1")]
+    [InlineData("avx512", "0")]
+    public async Task AStrategyThatThereIsNotIsBadInput(string strategy, string avx512)
+    {
+        var start = new ProcessStartInfo(
+            Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [typeof(CliApplication).Assembly.Location, "vm", "--seconds", "1"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["FASTNEST_STRATEGY"] = strategy;
+        start.Environment["DOTNET_EnableAVX512"] = avx512;
+        using Process tool = Process.Start(start)!;
+        Task<string> output = tool.StandardOutput.ReadToEndAsync();
+        string error = await tool.StandardError.ReadToEndAsync();
+        await tool.WaitForExitAsync();
+        Assert.Equal((2, ""), (tool.ExitCode, await output));
+        Assert.Contains($"FASTNEST_STRATEGY={strategy}", Assert.Single(error.TrimEnd().Split('\n')), StringComparison.Ordinal);
     }
 }

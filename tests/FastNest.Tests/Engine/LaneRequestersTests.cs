@@ -17,6 +17,8 @@ public sealed class LaneRequestersTests
         AreApart(Enumerable.Range(0, 256).Select(pasid => new TranslationRequest(new(8), (uint)pasid, 0, Access.Read)));
         AreApart(new[] { Access.Read, Access.Write, Access.ReadWrite, Access.Read | Access.Execute }
             .SelectMany(access => Enumerable.Range(0, 64).Select(device => new TranslationRequest(new((uint)device), 0, access))));
+        AreApart(new[] { (Access.Read, false), (Access.Write, false), (Access.Read, true), (Access.Write, true) }
+            .SelectMany(one => Enumerable.Range(0, 128).Select(device => new TranslationRequest(new((uint)device), 1, 0, one.Item1, one.Item2))));
     }
 
     [Fact]
